@@ -1,0 +1,1 @@
+//! Malachite embedded sans-IO: context, host and simulated network

@@ -1,0 +1,1 @@
+//! The electricity-management contract: terms, rules, receipts

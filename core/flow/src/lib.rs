@@ -1,0 +1,1 @@
+//! Three-phase unbalanced power flow

@@ -1,0 +1,1 @@
+//! Transactions, blocks, state and proofs of the cluster and root ledgers

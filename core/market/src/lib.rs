@@ -1,0 +1,1 @@
+//! Typed price, allocation and settlement in integers

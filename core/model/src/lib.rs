@@ -1,0 +1,1 @@
+//! RON grids, profiles and scenes: schema, loading and validation

@@ -1,0 +1,1 @@
+//! The twin: ECS components, plugins and the SimTick schedule

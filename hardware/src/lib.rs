@@ -1,0 +1,1 @@
+//! Bindings to physical devices: bus actors, profiles, quality and age
