@@ -1,1 +1,6 @@
-//! The twin: ECS components, plugins and the SimTick schedule
+//! The twin: ECS components, plugins and the `SimTick` schedule.
+#![deny(missing_docs)]
+
+pub mod command;
+pub mod playback;
+pub mod view;

@@ -1,1 +1,4 @@
-//! RON grids, profiles and scenes: schema, loading and validation
+//! RON grids, profiles and scenes: schema, loading and validation.
+#![deny(missing_docs)]
+
+pub mod scene;

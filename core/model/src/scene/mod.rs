@@ -1,0 +1,5 @@
+//! Scene files: schema, loading and validation.
+
+mod schema;
+
+pub use schema::*;

@@ -1,0 +1,37 @@
+//! What a person may ask of time.
+
+use gridloom_units::{SimTime, Tick};
+
+/// A request to the playback driver; never part of the simulated world.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PlaybackCommand {
+    /// Let time run at the chosen speed.
+    Play,
+    /// Stop time.
+    Pause,
+    /// Pause and move by this many ticks, backwards when negative.
+    Step(i64),
+    /// Simulated seconds per second of wall time, 0.1 to 3600.
+    SetSpeed(f64),
+    /// Pause at this tick, rewinding or running as needed.
+    Seek(Tick),
+    /// Run from the newest simulated tick onwards.
+    Live,
+}
+
+/// What the driver is doing, for the transport buttons.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PlaybackState {
+    /// Whether time runs.
+    pub playing: bool,
+    /// Asked speed, simulated seconds per second.
+    pub speed: f64,
+    /// Speed reached over the last second.
+    pub reached: f64,
+    /// Whether a seek is under way, with its target.
+    pub seeking: Option<Tick>,
+    /// Time at which the run ends.
+    pub end: SimTime,
+    /// Wall time since the last alarm evaluation, s.
+    pub alarms_checked_s: f64,
+}
