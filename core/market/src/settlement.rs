@@ -1,0 +1,486 @@
+//! What everybody pays and receives for one slot, exact to the nano-euro.
+
+use std::collections::BTreeMap;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use gridloom_units::{AccountId, EnergyType, EnergyWh, MoneyNanoEur, PriceMicroEurPerKwh, amount};
+use serde::{Deserialize, Serialize};
+
+use crate::allocation::Allocation;
+use crate::{MarketError, TypedPrice, checked_total};
+
+/// Metered energy of one participant in the slot.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+pub struct MeteredNet {
+    /// Whose meter.
+    pub account: AccountId,
+    /// Energy taken less energy given in the slot, Wh: positive consumed,
+    /// negative delivered.
+    pub net_wh: EnergyWh,
+}
+
+/// A slot to settle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettlementInput<'a> {
+    /// Account of the utility, the other side of every exchange with the grid.
+    pub utility: AccountId,
+    /// What the grid pays for a kilowatt-hour, micro-EUR/kWh.
+    pub feed_in: PriceMicroEurPerKwh,
+    /// What the grid asks for a kilowatt-hour, micro-EUR/kWh.
+    pub import: PriceMicroEurPerKwh,
+    /// Price of local trades per type, micro-EUR/kWh.
+    pub price: TypedPrice,
+    /// Result of the local tier.
+    pub allocation: &'a Allocation,
+    /// Every participant's meter, each once; all traders must be among them.
+    pub metered: &'a [MeteredNet],
+}
+
+/// Why money moves.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+pub enum Reason {
+    /// Energy traded inside the cluster.
+    LocalTrade,
+    /// Demand the cluster could not meet, bought from the grid.
+    GridImport,
+    /// Supply the cluster could not use, sold to the grid.
+    GridExport,
+    /// Difference between the meter and what was agreed for the slot.
+    Imbalance,
+}
+
+impl Reason {
+    /// Text of a bill line.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::LocalTrade => "local trade",
+            Self::GridImport => "import from the grid",
+            Self::GridExport => "export to the grid",
+            Self::Imbalance => "difference to the meter",
+        }
+    }
+}
+
+/// One movement of money, with the energy it pays for.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+pub struct MoneyLine {
+    /// Who receives the energy and pays (or is paid, at a negative price).
+    pub buyer: AccountId,
+    /// Who delivers the energy.
+    pub seller: AccountId,
+    /// Type of the energy.
+    pub kind: EnergyType,
+    /// Energy, Wh; at least 1.
+    pub energy_wh: EnergyWh,
+    /// Price, micro-EUR/kWh.
+    pub price: PriceMicroEurPerKwh,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl MoneyLine {
+    /// What the buyer pays the seller, nano-EUR; negative at a negative price.
+    #[must_use]
+    pub fn money(&self) -> MoneyNanoEur {
+        amount(self.energy_wh, self.price)
+    }
+
+    /// Payer, payee and the amount, which is never negative.
+    #[must_use]
+    pub fn payment(&self) -> (AccountId, AccountId, MoneyNanoEur) {
+        let money = self.money();
+        if money < 0 {
+            (self.seller, self.buyer, -money)
+        } else {
+            (self.buyer, self.seller, money)
+        }
+    }
+}
+
+/// All money of one slot.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+pub struct Settlement {
+    /// Movements: local trades, then grid exchange and imbalance by account.
+    pub lines: Vec<MoneyLine>,
+    /// Price of deviations in this slot, micro-EUR/kWh.
+    pub imbalance_price: PriceMicroEurPerKwh,
+}
+
+/// A participant's bill for one slot or several.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+pub struct Bill {
+    /// Positions by reason, direction, type and price.
+    pub lines: Vec<BillLine>,
+    /// What the participant receives in all, nano-EUR; negative when they pay.
+    pub total: MoneyNanoEur,
+}
+
+/// One position of a bill.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+pub struct BillLine {
+    /// What it is for.
+    pub reason: Reason,
+    /// Type of the energy.
+    pub kind: EnergyType,
+    /// Energy received (positive) or delivered (negative), Wh.
+    pub energy_wh: EnergyWh,
+    /// Price, micro-EUR/kWh.
+    pub price: PriceMicroEurPerKwh,
+    /// Money received (positive) or paid (negative), nano-EUR.
+    pub money: MoneyNanoEur,
+}
+
+/// Settles one slot against the meters (design section 5.5).
+///
+/// Local trades pay the typed price. What the allocation left over is bought
+/// from the utility at the import price and sold to it at the feed-in price.
+/// Where a meter differs from what was agreed (bought + unmet - sold - unsold),
+/// the difference is exchanged with the utility at one price for the whole
+/// slot: the import price when the cluster as a whole is short, the feed-in
+/// price when it is long. It lands on the account whose meter deviated, and
+/// whoever helped is paid. Every line has two sides, so the slot adds to zero.
+///
+/// # Errors
+/// Fails when a trader has no meter value, an account two, or the utility is
+/// itself a participant.
+pub fn settle(input: &SettlementInput<'_>) -> Result<Settlement, MarketError> {
+    let mut deviation = deviations(input)?;
+    let allocation = input.allocation;
+    let mut lines: Vec<MoneyLine> = allocation
+        .transfers
+        .iter()
+        .map(|transfer| MoneyLine {
+            buyer: transfer.buyer,
+            seller: transfer.seller,
+            kind: transfer.kind,
+            energy_wh: transfer.energy_wh,
+            price: input.price[transfer.kind.index()],
+            reason: Reason::LocalTrade,
+        })
+        .collect();
+    lines.extend(allocation.unmet.iter().map(|(account, wh)| MoneyLine {
+        buyer: *account,
+        seller: input.utility,
+        kind: EnergyType::GridMix,
+        energy_wh: *wh,
+        price: input.import,
+        reason: Reason::GridImport,
+    }));
+    lines.extend(
+        allocation
+            .unsold
+            .iter()
+            .map(|(account, kind, wh)| MoneyLine {
+                buyer: input.utility,
+                seller: *account,
+                kind: *kind,
+                energy_wh: *wh,
+                price: input.feed_in,
+                reason: Reason::GridExport,
+            }),
+    );
+
+    let short_wh: i128 = deviation.values().map(|wh| i128::from(*wh)).sum();
+    let imbalance_price = if short_wh > 0 {
+        input.import
+    } else {
+        input.feed_in
+    };
+    deviation.retain(|_, wh| *wh != 0);
+    lines.extend(deviation.into_iter().map(|(account, wh)| {
+        let took_more = wh > 0;
+        MoneyLine {
+            buyer: if took_more { account } else { input.utility },
+            seller: if took_more { input.utility } else { account },
+            kind: EnergyType::GridMix,
+            energy_wh: wh.abs(),
+            price: imbalance_price,
+            reason: Reason::Imbalance,
+        }
+    }));
+    Ok(Settlement {
+        lines,
+        imbalance_price,
+    })
+}
+
+/// Metered less agreed net energy per account, Wh: positive took more.
+fn deviations(input: &SettlementInput<'_>) -> Result<BTreeMap<AccountId, EnergyWh>, MarketError> {
+    // A meter value of i64::MIN has no magnitude; it is refused as excessive.
+    checked_total(
+        "metered energy",
+        input.metered.iter().map(|m| m.net_wh.saturating_abs()),
+    )?;
+    let mut deviation: BTreeMap<AccountId, EnergyWh> = BTreeMap::new();
+    for meter in input.metered {
+        if meter.account == input.utility {
+            return Err(MarketError::UtilityTrades {
+                account: meter.account,
+            });
+        }
+        if deviation.insert(meter.account, meter.net_wh).is_some() {
+            return Err(MarketError::DuplicateAccount {
+                account: meter.account,
+                what: "the meter values",
+            });
+        }
+    }
+    let allocation = input.allocation;
+    let transfers = allocation
+        .transfers
+        .iter()
+        .flat_map(|t| [(t.buyer, t.energy_wh, true), (t.seller, t.energy_wh, false)]);
+    let unmet = allocation
+        .unmet
+        .iter()
+        .map(|(account, wh)| (*account, *wh, true));
+    let unsold = allocation
+        .unsold
+        .iter()
+        .map(|(account, _, wh)| (*account, *wh, false));
+    for (account, energy_wh, takes) in transfers.chain(unmet).chain(unsold) {
+        if energy_wh < 0 {
+            return Err(MarketError::NegativeEnergy {
+                what: "allocated energy",
+                energy_wh,
+            });
+        }
+        let left = deviation
+            .get_mut(&account)
+            .ok_or(MarketError::NotMetered { account })?;
+        let agreed = if takes { -energy_wh } else { energy_wh };
+        *left = left.checked_add(agreed).ok_or(MarketError::TooMuchEnergy {
+            what: "allocated energy",
+        })?;
+    }
+    Ok(deviation)
+}
+
+impl Settlement {
+    /// Change of every account's money, nano-EUR; adds to zero.
+    #[must_use]
+    pub fn balances(&self) -> BTreeMap<AccountId, MoneyNanoEur> {
+        let mut balances = BTreeMap::new();
+        for line in &self.lines {
+            let (payer, payee, money) = line.payment();
+            *balances.entry(payer).or_default() -= money;
+            *balances.entry(payee).or_default() += money;
+        }
+        balances
+    }
+
+    /// Positions of one account.
+    #[must_use]
+    pub fn bill(&self, account: AccountId) -> Bill {
+        Bill::of(std::iter::once(self), account)
+    }
+}
+
+impl Bill {
+    /// Positions of one account over several slots; positions that agree in
+    /// reason, direction, type and price are added up.
+    #[must_use]
+    pub fn of<'a>(slots: impl IntoIterator<Item = &'a Settlement>, account: AccountId) -> Self {
+        let mut positions: BTreeMap<(Reason, bool, EnergyType, PriceMicroEurPerKwh), BillLine> =
+            BTreeMap::new();
+        let mut total = 0;
+        for line in slots.into_iter().flat_map(|slot| &slot.lines) {
+            for (party, received) in [(line.buyer, true), (line.seller, false)] {
+                if party != account {
+                    continue;
+                }
+                let sign = if received { 1 } else { -1 };
+                let money = -MoneyNanoEur::from(sign) * line.money();
+                total += money;
+                let position = positions
+                    .entry((line.reason, received, line.kind, line.price))
+                    .or_insert(BillLine {
+                        reason: line.reason,
+                        kind: line.kind,
+                        energy_wh: 0,
+                        price: line.price,
+                        money: 0,
+                    });
+                position.energy_wh = position.energy_wh.saturating_add(sign * line.energy_wh);
+                position.money += money;
+            }
+        }
+        Self {
+            lines: positions.into_values().collect(),
+            total,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BuyOrder, SellOrder, allocate};
+
+    const CENT: i64 = 10_000;
+    const UTILITY: AccountId = AccountId([0xff; 32]);
+
+    fn account(n: u8) -> AccountId {
+        AccountId([n; 32])
+    }
+
+    fn input<'a>(allocation: &'a Allocation, metered: &'a [MeteredNet]) -> SettlementInput<'a> {
+        SettlementInput {
+            utility: UTILITY,
+            feed_in: 8 * CENT,
+            import: 30 * CENT,
+            price: [19 * CENT; EnergyType::COUNT],
+            allocation,
+            metered,
+        }
+    }
+
+    /// House 1 buys 1 kWh, house 2 sells 3 kWh of sun, 1 of it locally.
+    fn neighbours() -> Allocation {
+        let buyers = [BuyOrder {
+            account: account(1),
+            demand_wh: 1_000,
+            weights: [1; 7],
+        }];
+        let sellers = [SellOrder {
+            account: account(2),
+            kind: EnergyType::Solar,
+            offered_wh: 3_000,
+        }];
+        allocate(&buyers, &sellers, &[19 * CENT; 7]).expect("valid")
+    }
+
+    fn meters(net: [i64; 2]) -> [MeteredNet; 2] {
+        [
+            MeteredNet {
+                account: account(1),
+                net_wh: net[0],
+            },
+            MeteredNet {
+                account: account(2),
+                net_wh: net[1],
+            },
+        ]
+    }
+
+    #[test]
+    fn a_neighbourly_trade_is_paid_to_the_nano_euro() {
+        let (allocation, metered) = (neighbours(), meters([1_000, -3_000]));
+        let settlement = settle(&input(&allocation, &metered)).expect("valid");
+        let balances = settlement.balances();
+        assert_eq!(balances[&account(1)], -190_000_000);
+        assert_eq!(balances[&account(2)], 190_000_000 + 160_000_000);
+        assert_eq!(balances[&UTILITY], -160_000_000);
+        let bill = settlement.bill(account(2));
+        assert_eq!(bill.total, 350_000_000);
+        assert_eq!(bill.lines.len(), 2);
+        assert_eq!(bill.lines[0].energy_wh, -1_000);
+    }
+
+    #[test]
+    fn the_penalty_lands_on_whoever_deviated_in_every_case() {
+        let allocation = neighbours();
+        // (buyer's meter, seller's meter) -> (buyer's extra, seller's extra), mEUR.
+        for (net, extra) in [
+            ([1_500, -3_000], [-150, 0]), // buyer takes more, cluster short: pays import
+            ([500, -3_000], [40, 0]),     // buyer takes less, cluster long: gets feed-in
+            ([1_000, -2_000], [0, -300]), // seller gives less: pays import
+            ([1_000, -4_000], [0, 80]),   // seller gives more: gets feed-in
+            ([1_500, -3_500], [-40, 40]), // both more, they cancel at one price
+            ([500, -2_000], [150, -300]), // short: the buyer helped and is paid
+        ] {
+            let metered = meters(net);
+            let settlement = settle(&input(&allocation, &metered)).expect("valid");
+            let balances = settlement.balances();
+            let milli = 1_000_000;
+            assert_eq!(
+                balances[&account(1)],
+                -190 * milli + extra[0] * milli,
+                "{net:?}"
+            );
+            assert_eq!(
+                balances[&account(2)],
+                350 * milli + extra[1] * milli,
+                "{net:?}"
+            );
+            assert_eq!(balances.values().sum::<i128>(), 0);
+        }
+    }
+
+    #[test]
+    fn a_negative_price_turns_the_payment_round() {
+        let (allocation, metered) = (neighbours(), meters([1_000, -3_000]));
+        let mut slot = input(&allocation, &metered);
+        slot.feed_in = -CENT;
+        let settlement = settle(&slot).expect("valid");
+        let export = settlement
+            .lines
+            .iter()
+            .find(|line| line.reason == Reason::GridExport);
+        let (payer, payee, money) = export.expect("surplus is exported").payment();
+        assert_eq!((payer, payee, money), (account(2), UTILITY, 20_000_000));
+    }
+
+    #[test]
+    fn a_slot_without_all_meters_is_refused() {
+        let allocation = neighbours();
+        let metered = meters([1_000, -3_000]);
+        assert_eq!(
+            settle(&input(&allocation, &metered[..1])),
+            Err(MarketError::NotMetered {
+                account: account(2)
+            })
+        );
+        let twice = [metered[0], metered[1], metered[0]];
+        assert!(matches!(
+            settle(&input(&allocation, &twice)),
+            Err(MarketError::DuplicateAccount { .. })
+        ));
+        let utility = [
+            metered[0],
+            metered[1],
+            MeteredNet {
+                account: UTILITY,
+                net_wh: 0,
+            },
+        ];
+        assert!(matches!(
+            settle(&input(&allocation, &utility)),
+            Err(MarketError::UtilityTrades { .. })
+        ));
+        let absurd = [
+            metered[0],
+            MeteredNet {
+                account: account(2),
+                net_wh: i64::MIN,
+            },
+        ];
+        assert!(matches!(
+            settle(&input(&allocation, &absurd)),
+            Err(MarketError::TooMuchEnergy { .. })
+        ));
+    }
+}
