@@ -184,6 +184,21 @@ impl EvCharger {
         }
     }
 
+    /// Advances the tick that starts `at` without supply: sessions come and go,
+    /// nothing is charged.
+    pub fn step_unsupplied(&mut self, at: SimTime, dt_ms: u64) -> EvStep {
+        if dt_ms == 0 {
+            return EvStep::default();
+        }
+        let unmet = self.change_session(at);
+        self.last_kw = 0.0;
+        EvStep {
+            plugged: self.session_at(at).is_some(),
+            unmet,
+            ..EvStep::default()
+        }
+    }
+
     /// Ends and begins sessions by the clock; returns what a departure lacked.
     fn change_session(&mut self, at: SimTime) -> NanoWh {
         let now = self.session_at(at).map(|(ordinal, _)| ordinal);

@@ -247,6 +247,24 @@ impl WaterHeater {
         }
     }
 
+    /// Advances the tick that starts `at` without supply: draws are served from
+    /// the store and it cools, the element cannot run whatever is needed.
+    pub fn step_unsupplied(&mut self, at: SimTime, dt_ms: u64) -> HeaterStep {
+        if dt_ms == 0 {
+            return HeaterStep::default();
+        }
+        let unmet = self.serve_draws(at, dt_ms);
+        let lost = energy_nano_wh(self.params.loss_kw, dt_ms).min(self.stored);
+        self.stored -= lost;
+        self.lost += lost;
+        self.last_kw = 0.0;
+        self.recovering = self.level() <= self.params.reserve;
+        HeaterStep {
+            unmet,
+            ..HeaterStep::default()
+        }
+    }
+
     fn serve_draws(&mut self, at: SimTime, dt_ms: u64) -> NanoWh {
         let now = at.0 % DAY_MS;
         let mut unmet = 0;
@@ -283,6 +301,19 @@ mod tests {
                 (SimTime::from_secs(19 * 3_600), 3.0),
             ],
         }
+    }
+
+    #[test]
+    fn without_supply_the_element_never_runs_and_energy_still_balances() {
+        let mut heater = WaterHeater::new(params(), 0.5).expect("valid");
+        let before = heater.stored();
+        for tick in 0..24 * 60 {
+            let step = heater.step_unsupplied(SimTime(tick * 60_000), 60_000);
+            assert_eq!(step.p_kw, 0.0);
+        }
+        assert_eq!(heater.heated(), 0);
+        assert_eq!(before - heater.stored(), heater.drawn() + heater.lost());
+        assert!(heater.unmet() > 0, "a day's draws exceed half a store");
     }
 
     fn run_day(heater: &mut WaterHeater, dt_ms: u64, mut on: impl FnMut(u64) -> bool) {
