@@ -1,1 +1,37 @@
-//! The electricity-management contract: terms, rules, receipts
+//! The electricity-management (EM) contract: terms, rules, receipts.
+//!
+//! The operator registers a template ([`EmTemplate`]: how the price is formed,
+//! how strongly devices answer it, what is allowed at all); each customer has
+//! an instance of it with their own [`Preferences`]. When a price is decided,
+//! [`run`] turns price, preferences and what the meter said into
+//! [`ControlOrder`]s for the I-meter, with one readable [`TraceLine`] per
+//! decision (paper steps a, b and e).
+//!
+//! Every validator runs the same function on the same ledger facts, so it is
+//! pure and in integers, and its effort is metered. The answer to the price is
+//! damped on purpose: batteries and chargers follow it in proportion, and
+//! thresholds differ from device to device, because identical thresholds make
+//! a whole street switch at once (variant C of the stability experiment).
+#![deny(missing_docs)]
+
+mod clock;
+mod run;
+mod terms;
+mod trace;
+mod validate;
+
+pub use clock::ClockTime;
+pub use run::{
+    BatteryFacts, ControlOrder, EvFacts, HeaterFacts, MeterFacts, RunInput, RunOutcome, run,
+};
+pub use terms::{
+    AllowedDevices, BatteryTerms, EmInstance, EmTemplate, EvTerms, HeaterTerms, Preferences,
+    PriceTerms, TypeWeights,
+};
+pub use trace::{FiredRule, Subject, TraceLine};
+pub use validate::Problem;
+
+/// Largest power a device fact or limit may state, W.
+pub const POWER_LIMIT_W: i64 = 100_000_000;
+/// Largest magnitude of a price, micro-EUR/kWh.
+pub const PRICE_LIMIT: i64 = 1 << 35;

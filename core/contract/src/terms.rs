@@ -1,0 +1,254 @@
+//! What operator and customer agree on.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use gridloom_market::{Exponent, Rule};
+use gridloom_units::{AccountId, EnergyType, PriceMicroEurPerKwh};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::ClockTime;
+
+/// The contract template the operator registers (paper step a).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmTemplate {
+    /// Version of the template; instances name the one they were made from.
+    pub version: u32,
+    /// How the price is formed.
+    pub price: PriceTerms,
+    /// Price range over which a battery or charger goes from no power to full
+    /// power, micro-EUR/kWh. Wider is gentler.
+    pub proportional_band: PriceMicroEurPerKwh,
+    /// Width over which the thresholds of batteries and chargers are spread
+    /// from device to device, micro-EUR/kWh.
+    pub spread: PriceMicroEurPerKwh,
+    /// The same for heaters, which only switch on and off.
+    pub heater_spread: PriceMicroEurPerKwh,
+    /// How much dearer a heater may buy as it nears its lowest comfortable
+    /// level, micro-EUR/kWh.
+    pub heater_urgency: PriceMicroEurPerKwh,
+    /// Slots over which the latest start of chargers is staggered.
+    pub ev_stagger_slots: u16,
+    /// One-way battery efficiency the reserve is calculated with, permille;
+    /// at or below what the batteries have.
+    pub assumed_efficiency_permille: u16,
+    /// Largest power an order may ask of one device, W.
+    pub max_order_w: u32,
+    /// Largest number of steps one run may take.
+    pub max_steps: u32,
+}
+
+/// Price formation under the contract.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+#[serde(deny_unknown_fields, default)]
+pub struct PriceTerms {
+    /// The rule.
+    pub rule: Rule,
+    /// Exponent of the typed price curve.
+    pub exponent: Exponent,
+}
+
+impl Default for EmTemplate {
+    /// The figures of the damped variant of the stability experiment: band
+    /// 8 ct, heater thresholds spread over 14 ct.
+    fn default() -> Self {
+        Self {
+            version: 1,
+            price: PriceTerms::default(),
+            proportional_band: 80_000,
+            spread: 20_000,
+            heater_spread: 140_000,
+            heater_urgency: 60_000,
+            ev_stagger_slots: 16,
+            assumed_efficiency_permille: 900,
+            max_order_w: 100_000,
+            max_steps: 1_000,
+        }
+    }
+}
+
+/// What a customer wants (paper P3 and P4).
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+#[serde(deny_unknown_fields)]
+pub struct Preferences {
+    /// How much each energy type is wanted.
+    pub weights: TypeWeights,
+    /// Devices the contract may steer.
+    #[serde(default)]
+    pub allow: AllowedDevices,
+    /// Terms of the battery.
+    #[serde(default)]
+    pub battery: BatteryTerms,
+    /// Terms of the water heater.
+    #[serde(default)]
+    pub heater: HeaterTerms,
+    /// Terms of the EV charger.
+    #[serde(default)]
+    pub ev: EvTerms,
+}
+
+/// Preference per energy type; 0 refuses the type, ratios count, not sizes.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+#[serde(deny_unknown_fields, default)]
+pub struct TypeWeights {
+    /// Photovoltaic.
+    pub solar: u32,
+    /// Wind.
+    pub wind: u32,
+    /// Hydro power and biomass.
+    pub hydro_bio: u32,
+    /// Out of storage.
+    pub battery: u32,
+    /// Fossil.
+    pub fossil: u32,
+    /// Nuclear.
+    pub nuclear: u32,
+    /// The mix of the upstream grid.
+    pub grid_mix: u32,
+}
+
+impl TypeWeights {
+    /// Weights in canonical order of the types.
+    #[must_use]
+    pub fn to_array(self) -> [u32; EnergyType::COUNT] {
+        [
+            self.solar,
+            self.wind,
+            self.hydro_bio,
+            self.battery,
+            self.fossil,
+            self.nuclear,
+            self.grid_mix,
+        ]
+    }
+}
+
+/// Devices the customer lets the contract steer.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+#[serde(deny_unknown_fields, default)]
+pub struct AllowedDevices {
+    /// Battery.
+    pub battery: bool,
+    /// Water heater.
+    pub heater: bool,
+    /// EV charger.
+    pub ev: bool,
+}
+
+impl Default for AllowedDevices {
+    fn default() -> Self {
+        Self {
+            battery: true,
+            heater: true,
+            ev: true,
+        }
+    }
+}
+
+/// Terms of a battery.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+#[serde(deny_unknown_fields, default)]
+pub struct BatteryTerms {
+    /// Charge kept for the owner, percent.
+    pub reserve_pct: u8,
+    /// Charges only below this price, micro-EUR/kWh.
+    pub charge_below: PriceMicroEurPerKwh,
+    /// Discharges only above this price, micro-EUR/kWh.
+    pub discharge_above: PriceMicroEurPerKwh,
+}
+
+impl Default for BatteryTerms {
+    /// Both thresholds at the 19 ct of the stability experiment.
+    fn default() -> Self {
+        Self {
+            reserve_pct: 20,
+            charge_below: 190_000,
+            discharge_above: 190_000,
+        }
+    }
+}
+
+/// Terms of a water heater as a thermal store.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+#[serde(deny_unknown_fields, default)]
+pub struct HeaterTerms {
+    /// Below this level it heats at any price, percent of the store.
+    pub comfort_low_pct: u8,
+    /// At this level it is warm enough, percent of the store.
+    pub comfort_high_pct: u8,
+    /// Between the two it heats below this price, micro-EUR/kWh.
+    pub run_below: PriceMicroEurPerKwh,
+    /// Time of day at which it must be warm enough.
+    pub ready_by: Option<ClockTime>,
+}
+
+impl Default for HeaterTerms {
+    fn default() -> Self {
+        Self {
+            comfort_low_pct: 20,
+            comfort_high_pct: 95,
+            run_below: 260_000,
+            ready_by: None,
+        }
+    }
+}
+
+/// Terms of an EV charger.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvTerms {
+    /// Charges early below this price, micro-EUR/kWh.
+    pub charge_below: PriceMicroEurPerKwh,
+    /// Time of day at which the car leaves, if earlier than the charger knows.
+    pub depart_by: Option<ClockTime>,
+    /// Slots before departure at which the car shall be ready.
+    pub guard_slots: u16,
+}
+
+impl Default for EvTerms {
+    fn default() -> Self {
+        Self {
+            charge_below: 190_000,
+            depart_by: None,
+            guard_slots: 1,
+        }
+    }
+}
+
+/// One customer's contract (paper step b).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmInstance {
+    /// Whose contract it is.
+    pub owner: AccountId,
+    /// Version of these terms, rising by one with each change.
+    pub version: u32,
+    /// Version of the template it was made from.
+    pub template_version: u32,
+    /// The customer's terms.
+    pub preferences: Preferences,
+    /// First block height at which it acts.
+    pub activation_height: u64,
+}
