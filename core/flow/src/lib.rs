@@ -1,1 +1,26 @@
-//! Three-phase unbalanced power flow
+//! Three-phase unbalanced power flow in phase coordinates.
+//!
+//! A network is a set of nodes (bus, conductor) with earth as reference and a
+//! complex-symmetric nodal admittance matrix. It is factored once per change of
+//! switches or taps; loads, photovoltaic plants and storage are currents at
+//! ports that depend on the voltage there, found by a fixed point on those
+//! ports alone. The stop criterion is the power mismatch at the ports, not the
+//! last voltage step. A network that cannot be solved is a verdict
+//! ([`Verdict`]), never a panic, and leaves the last solution in place.
+//!
+//! All quantities are SI (V, A, W, var, S) unless a name says otherwise. Power
+//! at ports is positive when drawn.
+#![deny(missing_docs)]
+
+mod complex;
+mod dense;
+mod law;
+mod ldl;
+mod network;
+mod primitive;
+
+pub use complex::Complex;
+pub use network::{
+    BranchFlow, BuildError, CompareError, Comparison, ConductorFlow, Network, PortError, PortId,
+    PortLaw, SolutionState, SolveOptions, SolveReport, Totals, Verdict, compare_nodes, nodes_csv,
+};

@@ -1,0 +1,390 @@
+//! Sparse factorisation `P Y Pt = L D Lt` of complex-symmetric matrices.
+//!
+//! The order is a static minimum degree, found once; the pattern of `L` and
+//! the list of updates ("program") are found once; the numbers are computed
+//! as often as values change. Nothing is conjugated and nothing pivoted: a
+//! nodal admittance matrix whose dead nodes are earthed has no zero pivot.
+//!
+//! Nodes that receive currents ("ports") and all their ancestors in the
+//! elimination tree are numbered last. An iteration that only changes port
+//! currents then works on that trailing part alone.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+use crate::Complex;
+
+/// Symbolic and numeric factor of one pattern.
+#[derive(Clone, Debug)]
+pub(crate) struct Ldl {
+    n: usize,
+    /// First column of the trailing part.
+    first_port: usize,
+    /// Position of each node.
+    position: Vec<u32>,
+    /// Node at each position.
+    node: Vec<u32>,
+    column: Vec<u32>,
+    rows: Vec<u32>,
+    /// Targets of the updates of [`Ldl::factor`], in the order it makes them.
+    program: Vec<u32>,
+    /// Entries of `L` by columns, then the diagonal.
+    values: Vec<Complex>,
+    inverse_diagonal: Vec<Complex>,
+}
+
+impl Ldl {
+    /// Orders and analyses a pattern.
+    ///
+    /// `neighbours[i]` are the nodes that share an entry with node `i` (both
+    /// directions present, no diagonal); `ports` are the nodes whose currents change.
+    pub(crate) fn analyse(neighbours: &[BTreeSet<u32>], ports: &[u32]) -> Self {
+        let n = neighbours.len();
+        let (order, patterns) = minimum_degree(neighbours);
+        let (order, first_port) = ports_last(&order, &patterns, ports);
+        let mut position = vec![0u32; n];
+        for (k, &node) in order.iter().enumerate() {
+            position[node as usize] = k as u32;
+        }
+        let mut column = Vec::with_capacity(n + 1);
+        let mut rows: Vec<u32> = Vec::new();
+        column.push(0u32);
+        for &node in &order {
+            let start = rows.len();
+            rows.extend(
+                patterns[node as usize]
+                    .iter()
+                    .map(|&p| position[p as usize]),
+            );
+            rows[start..].sort_unstable();
+            column.push(rows.len() as u32);
+        }
+        let nl = rows.len();
+        let program = update_program(n, &column, &rows);
+        Self {
+            n,
+            first_port,
+            position,
+            node: order,
+            column,
+            rows,
+            program,
+            values: vec![Complex::ZERO; nl + n],
+            inverse_diagonal: vec![Complex::ZERO; n],
+        }
+    }
+
+    /// Number of nodes.
+    pub(crate) fn len(&self) -> usize {
+        self.n
+    }
+
+    /// Entries of `L` below the diagonal.
+    pub(crate) fn nnz(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// First position of the trailing part that holds every port.
+    pub(crate) fn first_port(&self) -> usize {
+        self.first_port
+    }
+
+    /// Position of a node in elimination order.
+    pub(crate) fn position(&self, node: usize) -> usize {
+        self.position[node] as usize
+    }
+
+    /// Node at a position.
+    pub(crate) fn node(&self, position: usize) -> usize {
+        self.node[position] as usize
+    }
+
+    /// Where the matrix entry of two positions is kept; `None` outside the pattern.
+    pub(crate) fn slot(&self, a: usize, b: usize) -> Option<usize> {
+        if a == b {
+            return Some(self.rows.len() + a);
+        }
+        let (row, col) = if a > b { (a, b) } else { (b, a) };
+        let range = self.column[col] as usize..self.column[col + 1] as usize;
+        self.rows[range.clone()]
+            .binary_search(&(row as u32))
+            .ok()
+            .map(|at| range.start + at)
+    }
+
+    /// Number of slots: pattern of `L` and diagonal.
+    pub(crate) fn slots(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Slot of a diagonal entry.
+    pub(crate) fn diagonal_slot(&self, position: usize) -> usize {
+        self.rows.len() + position
+    }
+
+    /// Factors the matrix whose lower triangle is given by slots.
+    ///
+    /// Returns the position of the first pivot that is zero or not finite.
+    pub(crate) fn factor(&mut self, matrix: &[Complex]) -> Result<(), usize> {
+        self.values.copy_from_slice(matrix);
+        let nl = self.rows.len();
+        let mut step = 0;
+        for k in 0..self.n {
+            let pivot = self.values[nl + k];
+            let inverse = pivot.recip();
+            if !inverse.is_finite() {
+                return Err(k);
+            }
+            self.inverse_diagonal[k] = inverse;
+            let (start, end) = (self.column[k] as usize, self.column[k + 1] as usize);
+            for a in start..end {
+                let factor = self.values[a] * inverse;
+                let targets = &self.program[step..step + (end - a)];
+                for (b, &target) in (a..end).zip(targets) {
+                    let update = factor * self.values[b];
+                    self.values[target as usize] -= update;
+                }
+                step += end - a;
+            }
+            for value in &mut self.values[start..end] {
+                *value *= inverse;
+            }
+        }
+        Ok(())
+    }
+
+    /// Solves for the trailing part in place; `x` starts at position `first_port`
+    /// and nothing is injected elsewhere.
+    pub(crate) fn solve_ports(&self, x: &mut [Complex]) {
+        let first = self.first_port;
+        self.forward(first, x);
+        for k in (first..self.n).rev() {
+            let mut value = x[k - first] * self.inverse_diagonal[k];
+            let range = self.column[k] as usize..self.column[k + 1] as usize;
+            for (&row, &l) in self.rows[range.clone()].iter().zip(&self.values[range]) {
+                value -= l * x[row as usize - first];
+            }
+            x[k - first] = value;
+        }
+    }
+
+    /// Fills in the leading part of `x` from its trailing part when nothing is
+    /// injected at leading nodes; `x` covers all positions.
+    pub(crate) fn expand(&self, x: &mut [Complex]) {
+        for k in (0..self.first_port).rev() {
+            let mut value = Complex::ZERO;
+            let range = self.column[k] as usize..self.column[k + 1] as usize;
+            for (&row, &l) in self.rows[range.clone()].iter().zip(&self.values[range]) {
+                value -= l * x[row as usize];
+            }
+            x[k] = value;
+        }
+    }
+
+    /// Solves for all positions in place.
+    #[cfg(test)]
+    pub(crate) fn solve(&self, x: &mut [Complex]) {
+        self.forward(0, x);
+        for k in (0..self.n).rev() {
+            let mut value = x[k] * self.inverse_diagonal[k];
+            let range = self.column[k] as usize..self.column[k + 1] as usize;
+            for (&row, &l) in self.rows[range.clone()].iter().zip(&self.values[range]) {
+                value -= l * x[row as usize];
+            }
+            x[k] = value;
+        }
+    }
+
+    fn forward(&self, first: usize, x: &mut [Complex]) {
+        for k in first..self.n {
+            let value = x[k - first];
+            if value == Complex::ZERO {
+                continue;
+            }
+            let range = self.column[k] as usize..self.column[k + 1] as usize;
+            for (&row, &l) in self.rows[range.clone()].iter().zip(&self.values[range]) {
+                x[row as usize - first] -= l * value;
+            }
+        }
+    }
+}
+
+/// Elimination order by minimum degree, ties by index, and each node's later neighbours.
+fn minimum_degree(neighbours: &[BTreeSet<u32>]) -> (Vec<u32>, Vec<Vec<u32>>) {
+    let n = neighbours.len();
+    let mut adjacent: Vec<Vec<u32>> = neighbours
+        .iter()
+        .map(|set| set.iter().copied().collect())
+        .collect();
+    let mut patterns = vec![Vec::new(); n];
+    let mut done = vec![false; n];
+    let mut order = Vec::with_capacity(n);
+    let mut heap: BinaryHeap<Reverse<(usize, u32)>> = adjacent
+        .iter()
+        .enumerate()
+        .map(|(i, a)| Reverse((a.len(), i as u32)))
+        .collect();
+    let mut merged: Vec<u32> = Vec::new();
+    while let Some(Reverse((degree, node))) = heap.pop() {
+        let i = node as usize;
+        if done[i] || adjacent[i].len() != degree {
+            continue;
+        }
+        done[i] = true;
+        order.push(node);
+        let around = std::mem::take(&mut adjacent[i]);
+        for &a in &around {
+            merge(&adjacent[a as usize], &around, node, a, &mut merged);
+            std::mem::swap(&mut adjacent[a as usize], &mut merged);
+            heap.push(Reverse((adjacent[a as usize].len(), a)));
+        }
+        patterns[i] = around;
+    }
+    (order, patterns)
+}
+
+/// Sorted union of two sorted lists without two members.
+fn merge(a: &[u32], b: &[u32], without: u32, also_without: u32, out: &mut Vec<u32>) {
+    out.clear();
+    let (mut i, mut j) = (0, 0);
+    while i < a.len() || j < b.len() {
+        let next = match (a.get(i), b.get(j)) {
+            (Some(&x), Some(&y)) if x == y => {
+                i += 1;
+                j += 1;
+                x
+            }
+            (Some(&x), Some(&y)) if x < y => {
+                i += 1;
+                x
+            }
+            (_, Some(&y)) => {
+                j += 1;
+                y
+            }
+            (Some(&x), None) => {
+                i += 1;
+                x
+            }
+            (None, None) => break,
+        };
+        if next != without && next != also_without {
+            out.push(next);
+        }
+    }
+}
+
+/// Moves ports and their ancestors to the end; the elimination stays the same.
+fn ports_last(order: &[u32], patterns: &[Vec<u32>], ports: &[u32]) -> (Vec<u32>, usize) {
+    let mut wanted = vec![false; order.len()];
+    for &port in ports {
+        wanted[port as usize] = true;
+    }
+    for &node in order {
+        if wanted[node as usize] {
+            for &later in &patterns[node as usize] {
+                wanted[later as usize] = true;
+            }
+        }
+    }
+    let mut new: Vec<u32> = order
+        .iter()
+        .copied()
+        .filter(|&node| !wanted[node as usize])
+        .collect();
+    let first = new.len();
+    new.extend(order.iter().copied().filter(|&node| wanted[node as usize]));
+    (new, first)
+}
+
+fn update_program(n: usize, column: &[u32], rows: &[u32]) -> Vec<u32> {
+    let nl = rows.len();
+    let mut program = Vec::new();
+    for k in 0..n {
+        let list = &rows[column[k] as usize..column[k + 1] as usize];
+        for (a, &col) in list.iter().enumerate() {
+            program.push((nl + col as usize) as u32);
+            let range = column[col as usize] as usize..column[col as usize + 1] as usize;
+            let mut at = range.start;
+            for &row in &list[a + 1..] {
+                // Both lists are sorted and the second contains the first.
+                while at < range.end && rows[at] < row {
+                    at += 1;
+                }
+                program.push(at as u32);
+            }
+        }
+    }
+    program
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn random(n: usize, edges: &[(usize, usize, f64, f64)], ports: &[u32]) -> (Ldl, Vec<Complex>) {
+        let mut neighbours = vec![BTreeSet::new(); n];
+        for &(a, b, ..) in edges {
+            if a != b {
+                neighbours[a].insert(b as u32);
+                neighbours[b].insert(a as u32);
+            }
+        }
+        let ldl = Ldl::analyse(&neighbours, ports);
+        let mut matrix = vec![Complex::ZERO; ldl.slots()];
+        for i in 0..n {
+            matrix[ldl.diagonal_slot(ldl.position(i))] = Complex::new(0.1, 0.05);
+        }
+        for &(a, b, re, im) in edges {
+            if a != b {
+                let y = Complex::new(re, im);
+                let (p, q) = (ldl.position(a), ldl.position(b));
+                matrix[ldl.slot(p, q).expect("in the pattern")] -= y;
+                matrix[ldl.diagonal_slot(p)] += y;
+                matrix[ldl.diagonal_slot(q)] += y;
+            }
+        }
+        (ldl, matrix)
+    }
+
+    proptest! {
+        #[test]
+        fn solutions_satisfy_the_matrix(
+            edges in prop::collection::vec((0usize..20, 0usize..20, 0.1f64..2.0, -3.0f64..-0.1), 1..60),
+            ports in prop::collection::vec(0u32..20, 1..5),
+            currents in prop::collection::vec((-1.0f64..1.0, -1.0f64..1.0), 5),
+        ) {
+            let (mut ldl, matrix) = random(20, &edges, &ports);
+            prop_assert!(ldl.factor(&matrix).is_ok());
+            let mut rhs = vec![Complex::ZERO; 20];
+            for (&port, &(re, im)) in ports.iter().zip(&currents) {
+                rhs[ldl.position(port as usize)] += Complex::new(re, im);
+            }
+            let mut full = rhs.clone();
+            ldl.solve(&mut full);
+            let mut residual = rhs.clone();
+            for a in 0..20 {
+                for b in 0..20 {
+                    if let Some(slot) = ldl.slot(a, b) {
+                        residual[a] -= matrix[slot] * full[b];
+                    }
+                }
+            }
+            prop_assert!(residual.iter().all(|r| r.abs() < 1e-9));
+            let mut split = rhs;
+            ldl.solve_ports(&mut split[ldl.first_port()..]);
+            ldl.expand(&mut split);
+            for (a, b) in full.iter().zip(&split) {
+                prop_assert!((*a - *b).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn a_zero_pivot_is_reported() {
+        let (mut ldl, mut matrix) = random(2, &[(0, 1, 1.0, -1.0)], &[0]);
+        matrix.fill(Complex::ZERO);
+        assert_eq!(ldl.factor(&matrix), Err(0));
+    }
+}

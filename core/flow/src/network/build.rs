@@ -1,0 +1,452 @@
+//! From a grid file to a network.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gridloom_model::grid::{GridCase, Line, Problem, Terminal, Transformer, VoltageSource};
+
+use super::*;
+use crate::primitive;
+
+/// Why a network cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// The grid file has problems of meaning.
+    #[error("the grid has {} problems, first: {}", .0.len(), .0.first().map(ToString::to_string).unwrap_or_default())]
+    Invalid(Vec<Problem>),
+    /// An element's impedance cannot be turned into an admittance.
+    #[error("{kind} `{id}`: {message}")]
+    Impedance {
+        /// Kind of element.
+        kind: &'static str,
+        /// Its id.
+        id: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A switch id is in use elsewhere.
+    #[error("switch `{id}` is already mounted elsewhere")]
+    SwitchTaken {
+        /// The id.
+        id: String,
+    },
+    /// A line index is out of range.
+    #[error("there is no line {line}")]
+    NoSuchLine {
+        /// The index.
+        line: usize,
+    },
+    /// More nodes or entries than indices can count.
+    #[error("the network is too large")]
+    TooLarge,
+}
+
+/// Most nodes of one network; keeps every index within 32 bits.
+const MAX_NODES: usize = 4_000_000;
+
+/// Elements and nodes while they are collected.
+struct Builder<'a> {
+    case: &'a GridCase,
+    bus_by_id: BTreeMap<String, usize>,
+    first_node: Vec<usize>,
+    conductors: Vec<Vec<u8>>,
+    elements: Vec<Element>,
+    primitive: Vec<Complex>,
+}
+
+impl Network {
+    /// Builds a network from a grid; every switch as the file says, every port at its rating.
+    ///
+    /// # Errors
+    /// If the grid is not valid or an impedance is singular.
+    pub fn build(case: &GridCase) -> Result<Self, BuildError> {
+        let problems = case.validate();
+        if !problems.is_empty() {
+            return Err(BuildError::Invalid(problems));
+        }
+        let mut builder = Builder::new(case);
+        let nodes = builder.nodes()?;
+        let sources = builder.sources()?;
+        let lines = builder.lines()?;
+        let transformers = builder.transformers()?;
+        builder.shunts();
+        let (ports, branches) = builder.ports();
+        let weak = builder.weak_ports(&nodes, &sources, &ports, &branches);
+        let Builder {
+            bus_by_id,
+            first_node,
+            conductors,
+            elements,
+            primitive,
+            ..
+        } = builder;
+        let port_by_id = ports
+            .iter()
+            .enumerate()
+            .map(|(i, p)| (p.id.clone(), PortId(i as u32)))
+            .collect();
+        let mut network = Self {
+            name: case.name.clone(),
+            frequency_hz: case.base_frequency_hz,
+            buses: case
+                .buses
+                .iter()
+                .enumerate()
+                .map(|(i, bus)| BusInfo {
+                    id: bus.id.clone(),
+                    kv_ln: bus.kv_ln,
+                    xy: bus.xy,
+                    first_node: first_node[i],
+                    nodes: conductors[i].len(),
+                })
+                .collect(),
+            bus_by_id,
+            line_by_id: index(lines.iter().map(|l| l.id.clone())),
+            switch_by_id: index(case.switches.iter().map(|s| s.id.clone())),
+            switches: Vec::new(),
+            matrix: NetworkMatrix::empty(primitive),
+            v: Vec::new(),
+            rhs0: Vec::new(),
+            work: Vec::new(),
+            live: vec![false; nodes.len()],
+            dead_nodes: 0,
+            stale: Stale {
+                pattern: true,
+                values: true,
+                start: true,
+            },
+            options: SolveOptions::default(),
+            last: SolveReport::default(),
+            held_from: elements.len(),
+            nodes,
+            elements,
+            lines,
+            transformers,
+            sources,
+            ports,
+            port_by_id,
+            branches,
+        };
+        for switch in &case.switches {
+            let line = network.line_by_id.get(&switch.line).copied();
+            let line = line.ok_or(BuildError::NoSuchLine { line: usize::MAX })?;
+            let end = usize::from(switch.end == LineEnd::To);
+            network.switches.push(SwitchInfo {
+                id: switch.id.clone(),
+                line,
+                end,
+            });
+            network.set_line_end(line, end, !switch.closed);
+        }
+        network.hold_in_matrix(&weak);
+        Ok(network)
+    }
+}
+
+fn index(ids: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
+    ids.enumerate().map(|(i, id)| (id, i)).collect()
+}
+
+impl<'a> Builder<'a> {
+    fn new(case: &'a GridCase) -> Self {
+        let bus_by_id = index(case.buses.iter().map(|b| b.id.clone()));
+        let mut sets = vec![BTreeSet::new(); case.buses.len()];
+        let mut note = |terminal: &Terminal| {
+            if let Some(&bus) = bus_by_id.get(&terminal.bus) {
+                sets[bus].extend(terminal.conductors.iter().copied().filter(|&c| c != 0));
+            }
+        };
+        for s in &case.sources {
+            note(&s.at);
+            s.from.iter().for_each(&mut note);
+        }
+        for l in &case.lines {
+            note(&l.from);
+            note(&l.to);
+        }
+        for t in &case.transformers {
+            t.windings.iter().for_each(|w| note(&w.at));
+        }
+        for c in &case.capacitors {
+            note(&c.at);
+            c.to.iter().for_each(&mut note);
+        }
+        for r in &case.reactors {
+            note(&r.at);
+            r.to.iter().for_each(&mut note);
+        }
+        case.loads.iter().for_each(|l| note(&l.at));
+        case.generators.iter().for_each(|g| note(&g.at));
+        let conductors: Vec<Vec<u8>> = sets.into_iter().map(|s| s.into_iter().collect()).collect();
+        let first_node = conductors
+            .iter()
+            .scan(0, |at, c| {
+                let first = *at;
+                *at += c.len();
+                Some(first)
+            })
+            .collect();
+        Self {
+            case,
+            bus_by_id,
+            first_node,
+            conductors,
+            elements: Vec::new(),
+            primitive: Vec::new(),
+        }
+    }
+
+    fn nodes(&self) -> Result<Vec<NodeInfo>, BuildError> {
+        let nodes: Vec<NodeInfo> = self
+            .conductors
+            .iter()
+            .enumerate()
+            .flat_map(|(bus, list)| {
+                list.iter().map(move |&conductor| NodeInfo {
+                    bus: bus as u32,
+                    conductor,
+                })
+            })
+            .collect();
+        if nodes.len() > MAX_NODES {
+            return Err(BuildError::TooLarge);
+        }
+        Ok(nodes)
+    }
+
+    /// Nodes of a terminal; the grid is valid, so its bus and conductors exist.
+    fn refs(&self, terminal: &Terminal) -> Vec<NodeRef> {
+        let bus = self.bus_by_id.get(&terminal.bus).copied();
+        terminal
+            .conductors
+            .iter()
+            .map(|&c| {
+                bus.and_then(|bus| {
+                    let at = self.conductors[bus].binary_search(&c).ok()?;
+                    Some((self.first_node[bus] + at) as NodeRef)
+                })
+                .unwrap_or(EARTH)
+            })
+            .collect()
+    }
+
+    fn element(&mut self, nodes: Vec<NodeRef>, matrix: &Matrix, joins: Joins) -> usize {
+        self.elements.push(Element {
+            nodes,
+            offset: self.primitive.len(),
+            joins,
+        });
+        self.primitive.extend_from_slice(&matrix.a);
+        self.elements.len() - 1
+    }
+
+    fn sources(&mut self) -> Result<Vec<SourceInfo>, BuildError> {
+        let case = self.case;
+        case.sources.iter().map(|s| self.source(s)).collect()
+    }
+
+    fn source(&mut self, s: &VoltageSource) -> Result<SourceInfo, BuildError> {
+        let admittance =
+            primitive::source_admittance(s).map_err(|e| impedance("source", &s.id, &e))?;
+        let n = admittance.n;
+        let mut nodes = self.refs(&s.at);
+        match &s.from {
+            Some(from) => nodes.extend(self.refs(from)),
+            None => nodes.extend(std::iter::repeat_n(EARTH, n)),
+        }
+        let mut matrix = Matrix::zeros(2 * n);
+        for i in 0..n {
+            for j in 0..n {
+                let y = admittance.at(i, j);
+                matrix.set(i, j, y);
+                matrix.set(i + n, j + n, y);
+                matrix.set(i, j + n, -y);
+                matrix.set(i + n, j, -y);
+            }
+        }
+        let element = self.element(nodes, &matrix, Joins::All);
+        Ok(SourceInfo {
+            id: s.id.clone(),
+            element,
+            conductors: n,
+            admittance,
+            volts: primitive::source_voltages(s),
+        })
+    }
+
+    fn lines(&mut self) -> Result<Vec<LineInfo>, BuildError> {
+        let case = self.case;
+        let codes: BTreeMap<&str, _> = case.line_codes.iter().map(|c| (c.id.as_str(), c)).collect();
+        case.lines
+            .iter()
+            .map(|line| {
+                let code = codes.get(line.code.as_str());
+                let z = line.per_km.as_ref().or(code.map(|c| &c.per_km));
+                let z = z.ok_or_else(|| BuildError::Impedance {
+                    kind: "line",
+                    id: line.id.clone(),
+                    message: "has no impedance".to_owned(),
+                })?;
+                let rating = line.norm_amps.or(code.map(|c| c.norm_amps));
+                self.line(line, z, rating.filter(|a| *a > 0.0))
+            })
+            .collect()
+    }
+
+    fn line(
+        &mut self,
+        line: &Line,
+        z: &gridloom_model::grid::LineImpedance,
+        rating_a: Option<f64>,
+    ) -> Result<LineInfo, BuildError> {
+        let n = line.from.conductors.len();
+        let matrix = primitive::line_admittance(z, n, line.km, self.case.base_frequency_hz)
+            .map_err(|e| impedance("line", &line.id, &e))?;
+        let mut nodes = self.refs(&line.from);
+        nodes.extend(self.refs(&line.to));
+        let element = self.element(nodes, &matrix, Joins::Straight);
+        Ok(LineInfo {
+            id: line.id.clone(),
+            element,
+            from_bus: self.bus_by_id.get(&line.from.bus).copied().unwrap_or(0),
+            to_bus: self.bus_by_id.get(&line.to.bus).copied().unwrap_or(0),
+            conductors: n,
+            rating_a,
+            is_link: line.is_link,
+            open: [false; 2],
+            closed_matrix: matrix,
+        })
+    }
+
+    fn transformers(&mut self) -> Result<Vec<TransformerInfo>, BuildError> {
+        let case = self.case;
+        case.transformers
+            .iter()
+            .map(|t| self.transformer(t))
+            .collect()
+    }
+
+    fn transformer(&mut self, t: &Transformer) -> Result<TransformerInfo, BuildError> {
+        let matrix = primitive::transformer_admittance(t)
+            .map_err(|e| impedance("transformer", &t.id, &e))?;
+        let mut nodes = Vec::new();
+        let mut offsets = Vec::new();
+        let mut buses = Vec::new();
+        for w in &t.windings {
+            offsets.push(nodes.len());
+            buses.push(self.bus_by_id.get(&w.at.bus).copied().unwrap_or(0));
+            nodes.extend(self.refs(&w.at));
+        }
+        let element = self.element(nodes, &matrix, Joins::All);
+        Ok(TransformerInfo {
+            element,
+            case: t.clone(),
+            offsets,
+            buses,
+        })
+    }
+
+    fn shunts(&mut self) {
+        let case = self.case;
+        for c in case.capacitors.iter().filter(|c| c.closed) {
+            let matrix = primitive::capacitor_admittance(c, case.base_frequency_hz);
+            self.shunt(&c.at, c.to.as_ref(), &matrix);
+        }
+        for r in &case.reactors {
+            let matrix = primitive::reactor_admittance(r);
+            self.shunt(&r.at, r.to.as_ref(), &matrix);
+        }
+        for load in &case.loads {
+            if let Some(y) = primitive::load_neutral(load) {
+                let mut matrix = Matrix::zeros(1);
+                matrix.set(0, 0, y);
+                let star = self.refs(&load.at).last().copied().unwrap_or(EARTH);
+                self.element(vec![star], &matrix, Joins::Nothing);
+            }
+        }
+    }
+
+    fn shunt(&mut self, at: &Terminal, to: Option<&Terminal>, matrix: &Matrix) {
+        let mut nodes = self.refs(at);
+        let joins = if nodes.len() == matrix.n {
+            Joins::All
+        } else {
+            Joins::Straight
+        };
+        match to {
+            Some(to) => nodes.extend(self.refs(to)),
+            None => nodes.resize(matrix.n, EARTH),
+        }
+        self.element(nodes, matrix, joins);
+    }
+
+    fn ports(&self) -> (Vec<Port>, Vec<Branch>) {
+        let mut ports = Vec::new();
+        let mut branches = Vec::new();
+        for load in &self.case.loads {
+            let nodes = self.refs(&load.at);
+            let law = PortLaw::of_load(load);
+            Port::push(
+                &mut ports,
+                &mut branches,
+                &load.id,
+                &nodes,
+                law,
+                load.kw,
+                load.kvar,
+            );
+        }
+        for g in &self.case.generators {
+            let nodes = self.refs(&g.at);
+            let law = PortLaw::of_generator(g);
+            Port::push(
+                &mut ports,
+                &mut branches,
+                &g.id,
+                &nodes,
+                law,
+                -g.kw,
+                -g.kvar,
+            );
+        }
+        (ports, branches)
+    }
+
+    /// Ports without which a node would hang in the air: they must stand in the matrix.
+    fn weak_ports(
+        &self,
+        nodes: &[NodeInfo],
+        sources: &[SourceInfo],
+        ports: &[Port],
+        branches: &[Branch],
+    ) -> Vec<usize> {
+        let mut sets = topology::Sets::new(nodes.len());
+        for element in &self.elements {
+            sets.join(element, nodes.len());
+        }
+        let mut live = vec![false; nodes.len() + 1];
+        for source in sources {
+            for &node in &self.elements[source.element].nodes {
+                if node != EARTH {
+                    live[sets.find(node as usize)] = true;
+                }
+            }
+        }
+        (0..ports.len())
+            .filter(|&p| {
+                ports[p].branches().any(|b| {
+                    [branches[b].a, branches[b].b]
+                        .into_iter()
+                        .any(|n| n != EARTH && !live[sets.find(n as usize)])
+                })
+            })
+            .collect()
+    }
+}
+
+fn impedance(kind: &'static str, id: &str, error: &primitive::PrimitiveError) -> BuildError {
+    BuildError::Impedance {
+        kind,
+        id: id.to_owned(),
+        message: error.to_string(),
+    }
+}

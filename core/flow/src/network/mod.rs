@@ -1,0 +1,496 @@
+//! The network: nodes, elements, ports and the matrix that joins them.
+
+mod build;
+mod compare;
+mod ports;
+mod results;
+mod solve;
+mod state;
+mod topology;
+
+pub use build::BuildError;
+pub use compare::{CompareError, Comparison, compare_nodes, nodes_csv};
+pub use ports::{PortError, PortId, PortLaw};
+pub use results::{BranchFlow, ConductorFlow, Totals};
+pub use solve::{SolveReport, Verdict};
+pub use state::SolutionState;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gridloom_model::grid::{LineEnd, Transformer};
+
+use crate::Complex;
+use crate::dense::Matrix;
+use crate::ldl::Ldl;
+use ports::{Branch, Port};
+
+/// A network ready to be solved.
+///
+/// Nodes are (bus, conductor) pairs numbered by bus and then by conductor;
+/// conductor 0 is earth and no node. Every index the API hands out is dense
+/// and stays valid for the life of the network.
+#[derive(Clone, Debug)]
+pub struct Network {
+    name: String,
+    frequency_hz: f64,
+    buses: Vec<BusInfo>,
+    bus_by_id: BTreeMap<String, usize>,
+    nodes: Vec<NodeInfo>,
+    elements: Vec<Element>,
+    lines: Vec<LineInfo>,
+    line_by_id: BTreeMap<String, usize>,
+    switches: Vec<SwitchInfo>,
+    switch_by_id: BTreeMap<String, usize>,
+    transformers: Vec<TransformerInfo>,
+    sources: Vec<SourceInfo>,
+    ports: Vec<Port>,
+    port_by_id: BTreeMap<String, PortId>,
+    branches: Vec<Branch>,
+    /// First element that only holds a port's admittance in the matrix.
+    held_from: usize,
+    matrix: NetworkMatrix,
+    /// Voltages by position in the factor; one more entry, always zero, for earth.
+    v: Vec<Complex>,
+    /// Right-hand side of the trailing part without port currents.
+    rhs0: Vec<Complex>,
+    /// Work vector of the trailing part and its earth entry.
+    work: Vec<Complex>,
+    live: Vec<bool>,
+    dead_nodes: usize,
+    stale: Stale,
+    options: SolveOptions,
+    last: SolveReport,
+}
+
+/// What must be brought up to date before the next solution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stale {
+    /// Pattern and order: ports were added.
+    pattern: bool,
+    /// Values, topology and factor.
+    values: bool,
+    /// Start from the no-load solution instead of the last one.
+    start: bool,
+}
+
+/// Limits of the iteration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SolveOptions {
+    /// Largest power mismatch allowed at any port, relative to the power there.
+    pub tolerance: f64,
+    /// Iterations after which the verdict is [`Verdict::IterationLimit`].
+    pub max_iterations: u32,
+}
+
+impl Default for SolveOptions {
+    fn default() -> Self {
+        Self {
+            tolerance: 1e-9,
+            max_iterations: 200,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct BusInfo {
+    id: String,
+    kv_ln: f64,
+    xy: Option<(f64, f64)>,
+    first_node: usize,
+    nodes: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct NodeInfo {
+    bus: u32,
+    conductor: u8,
+}
+
+/// Number of a node, or [`EARTH`].
+type NodeRef = u32;
+
+/// The reference of every voltage.
+const EARTH: NodeRef = u32::MAX;
+
+/// An element with an admittance matrix.
+#[derive(Clone, Debug)]
+struct Element {
+    nodes: Vec<NodeRef>,
+    /// First entry of its matrix in [`NetworkMatrix::primitive`].
+    offset: usize,
+    /// Which nodes it joins for the topology.
+    joins: Joins,
+}
+
+/// How an element joins its nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Joins {
+    /// Conductor i of the first half with conductor i of the second.
+    Straight,
+    /// All nodes with each other.
+    All,
+    /// None.
+    Nothing,
+}
+
+#[derive(Clone, Debug)]
+struct LineInfo {
+    id: String,
+    element: usize,
+    from_bus: usize,
+    to_bus: usize,
+    conductors: usize,
+    rating_a: Option<f64>,
+    is_link: bool,
+    open: [bool; 2],
+    closed_matrix: Matrix,
+}
+
+#[derive(Clone, Debug)]
+struct SwitchInfo {
+    id: String,
+    line: usize,
+    end: usize,
+}
+
+#[derive(Clone, Debug)]
+struct TransformerInfo {
+    element: usize,
+    case: Transformer,
+    /// First terminal conductor of each winding.
+    offsets: Vec<usize>,
+    /// Buses of the windings.
+    buses: Vec<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct SourceInfo {
+    id: String,
+    element: usize,
+    conductors: usize,
+    admittance: Matrix,
+    volts: Vec<Complex>,
+}
+
+/// Pattern, values and factor of the nodal admittance matrix.
+#[derive(Clone, Debug)]
+struct NetworkMatrix {
+    factor: Ldl,
+    /// Present matrices of all elements, by rows, one after the other.
+    primitive: Vec<Complex>,
+    /// Contributions to slot s: `contribution[start[s]..start[s + 1]]` index `primitive`.
+    start: Vec<u32>,
+    contribution: Vec<u32>,
+    /// Slots that each element writes to: `touched[touched_start[e]..touched_start[e + 1]]`.
+    touched_start: Vec<u32>,
+    touched: Vec<u32>,
+    /// Sum of contributions by slot.
+    sum: Vec<Complex>,
+}
+
+impl Network {
+    /// Name of the grid.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Frequency at which reactances are stated, Hz.
+    pub fn frequency_hz(&self) -> f64 {
+        self.frequency_hz
+    }
+
+    /// Number of buses.
+    pub fn bus_count(&self) -> usize {
+        self.buses.len()
+    }
+
+    /// Bus by id.
+    pub fn bus_index(&self, id: &str) -> Option<usize> {
+        self.bus_by_id.get(id).copied()
+    }
+
+    /// Id of a bus.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn bus_id(&self, bus: usize) -> &str {
+        &self.buses[bus].id
+    }
+
+    /// Voltage base of a bus phase to neutral, V; 0 where none is known.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn bus_base_v(&self, bus: usize) -> f64 {
+        self.buses[bus].kv_ln * 1000.0
+    }
+
+    /// Position of a bus in the units of the source.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn bus_xy(&self, bus: usize) -> Option<(f64, f64)> {
+        self.buses[bus].xy
+    }
+
+    /// Sets the voltage base of a bus, V phase to neutral.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn set_bus_base_v(&mut self, bus: usize, v_ln: f64) {
+        self.buses[bus].kv_ln = v_ln / 1000.0;
+    }
+
+    /// Number of nodes.
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Node of a bus and conductor.
+    pub fn node(&self, bus: usize, conductor: u8) -> Option<usize> {
+        let info = self.buses.get(bus)?;
+        (info.first_node..info.first_node + info.nodes)
+            .find(|&n| self.nodes[n].conductor == conductor)
+    }
+
+    /// Nodes of a bus, a contiguous range in the order of its conductors.
+    pub fn bus_nodes(&self, bus: usize) -> std::ops::Range<usize> {
+        self.buses
+            .get(bus)
+            .map_or(0..0, |info| info.first_node..info.first_node + info.nodes)
+    }
+
+    /// Bus and conductor of a node.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn node_at(&self, node: usize) -> (usize, u8) {
+        let info = self.nodes[node];
+        (info.bus as usize, info.conductor)
+    }
+
+    /// Number of lines.
+    pub fn line_count(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Line by id.
+    pub fn line_index(&self, id: &str) -> Option<usize> {
+        self.line_by_id.get(id).copied()
+    }
+
+    /// Id of a line.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn line_id(&self, line: usize) -> &str {
+        &self.lines[line].id
+    }
+
+    /// Buses at the two ends of a line.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn line_buses(&self, line: usize) -> (usize, usize) {
+        (self.lines[line].from_bus, self.lines[line].to_bus)
+    }
+
+    /// Whether a line is a link without length (a switch) rather than a cable.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn line_is_link(&self, line: usize) -> bool {
+        self.lines[line].is_link
+    }
+
+    /// Continuous rating of a line, A.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn line_rating_a(&self, line: usize) -> Option<f64> {
+        self.lines[line].rating_a
+    }
+
+    /// Number of switches.
+    pub fn switch_count(&self) -> usize {
+        self.switches.len()
+    }
+
+    /// Switch by id.
+    pub fn switch_index(&self, id: &str) -> Option<usize> {
+        self.switch_by_id.get(id).copied()
+    }
+
+    /// Id of a switch.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn switch_id(&self, switch: usize) -> &str {
+        &self.switches[switch].id
+    }
+
+    /// Line and end a switch is mounted at.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn switch_place(&self, switch: usize) -> (usize, LineEnd) {
+        let info = &self.switches[switch];
+        let end = if info.end == 0 {
+            LineEnd::From
+        } else {
+            LineEnd::To
+        };
+        (info.line, end)
+    }
+
+    /// Declares a switch at one end of a line, closed; an existing switch there is returned.
+    ///
+    /// # Errors
+    /// If the id is taken by a switch elsewhere or the line does not exist.
+    pub fn declare_switch(
+        &mut self,
+        id: &str,
+        line: usize,
+        end: LineEnd,
+    ) -> Result<usize, BuildError> {
+        let end = usize::from(end == LineEnd::To);
+        if line >= self.lines.len() {
+            return Err(BuildError::NoSuchLine { line });
+        }
+        if let Some(&known) = self.switch_by_id.get(id) {
+            let info = &self.switches[known];
+            if info.line == line && info.end == end {
+                return Ok(known);
+            }
+            return Err(BuildError::SwitchTaken { id: id.to_owned() });
+        }
+        self.switches.push(SwitchInfo {
+            id: id.to_owned(),
+            line,
+            end,
+        });
+        let index = self.switches.len() - 1;
+        self.switch_by_id.insert(id.to_owned(), index);
+        Ok(index)
+    }
+
+    /// Opens or closes a switch; returns whether its position changed.
+    ///
+    /// The change takes effect with the next [`Network::solve`], which then
+    /// starts from the no-load solution.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn set_switch(&mut self, switch: usize, closed: bool) -> bool {
+        let (line, end) = (self.switches[switch].line, self.switches[switch].end);
+        self.set_line_end(line, end, !closed)
+    }
+
+    /// Opens or closes one end of any line, whether or not a switch is declared there.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn set_line_open(&mut self, line: usize, end: LineEnd, open: bool) -> bool {
+        self.set_line_end(line, usize::from(end == LineEnd::To), open)
+    }
+
+    /// Whether a switch is closed.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn switch_closed(&self, switch: usize) -> bool {
+        let info = &self.switches[switch];
+        !self.lines[info.line].open[info.end]
+    }
+
+    /// Whether an end of a line is open.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn line_open(&self, line: usize, end: LineEnd) -> bool {
+        self.lines[line].open[usize::from(end == LineEnd::To)]
+    }
+
+    /// Number of transformers.
+    pub fn transformer_count(&self) -> usize {
+        self.transformers.len()
+    }
+
+    /// Transformer by id.
+    pub fn transformer_index(&self, id: &str) -> Option<usize> {
+        self.transformers.iter().position(|t| t.case.id == id)
+    }
+
+    /// Data of a transformer with its present taps.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn transformer(&self, transformer: usize) -> &Transformer {
+        &self.transformers[transformer].case
+    }
+
+    /// Buses of a transformer's windings.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn transformer_buses(&self, transformer: usize) -> &[usize] {
+        &self.transformers[transformer].buses
+    }
+
+    /// Limits of the iteration.
+    pub fn options(&self) -> SolveOptions {
+        self.options
+    }
+
+    /// Changes the limits of the iteration.
+    pub fn set_options(&mut self, options: SolveOptions) {
+        self.options = options;
+    }
+
+    /// Entries below the diagonal of the factor, for reports.
+    pub fn factor_entries(&self) -> usize {
+        self.matrix.factor.nnz()
+    }
+
+    /// Nodes that take part in the iteration, for reports.
+    pub fn iterated_nodes(&self) -> usize {
+        self.matrix.factor.len() - self.matrix.factor.first_port()
+    }
+
+    /// Stored entries of the nodal admittance matrix `(row node, column node, S)`, both triangles.
+    ///
+    /// Call after [`Network::solve`], which brings the matrix up to date.
+    pub fn admittances(&self) -> Vec<(usize, usize, Complex)> {
+        let factor = &self.matrix.factor;
+        let mut out = Vec::new();
+        let mut seen = BTreeSet::new();
+        for element in &self.elements {
+            for &a in element.nodes.iter().filter(|&&n| n != EARTH) {
+                for &b in element.nodes.iter().filter(|&&n| n != EARTH) {
+                    let (a, b) = (a as usize, b as usize);
+                    if !seen.insert((a, b)) {
+                        continue;
+                    }
+                    let slot = factor.slot(factor.position(a), factor.position(b));
+                    if let Some(slot) = slot {
+                        out.push((a, b, self.matrix.sum[slot]));
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// Position of a node in the voltage vector; earth has the last.
+    #[inline]
+    fn at(&self, node: NodeRef) -> usize {
+        if node == EARTH {
+            self.nodes.len()
+        } else {
+            self.matrix.factor.position(node as usize)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
