@@ -162,6 +162,16 @@ pub struct BatterySpec {
     pub discharge_efficiency: f64,
     /// State of charge at the start, 0..1.
     pub soc: f64,
+    /// State of charge from which charging tapers off linearly, 0..1 (1 = no taper).
+    #[serde(default = "no_taper")]
+    pub taper_from_soc: f64,
+    /// Largest change of power, kW per second (absent = unlimited).
+    #[serde(default)]
+    pub ramp_kw_per_s: Option<f64>,
+}
+
+fn no_taper() -> f64 {
+    1.0
 }
 
 /// Electric water heater as a thermal store.
@@ -178,6 +188,12 @@ pub struct HeaterSpec {
     pub level: f64,
     /// Hot-water draws: (time of day `"07:00"`, kWh).
     pub draws: Vec<(String, f64)>,
+    /// Stored share at or below which the element runs whatever it is told, 0..1.
+    #[serde(default)]
+    pub reserve: f64,
+    /// Rise above the reserve after which it may stop again, 0..1.
+    #[serde(default)]
+    pub reserve_band: f64,
 }
 
 /// EV charger with one plug-in session a day.

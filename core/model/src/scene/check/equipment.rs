@@ -1,0 +1,179 @@
+//! Homes, their equipment and shared batteries.
+
+use std::collections::BTreeMap;
+
+use super::Check;
+use super::value::{MAX_KW, Range};
+use crate::scene::schema::{BatterySpec, EvSpec, HeaterSpec, PvSpec};
+use crate::scene::spans::At;
+
+/// Most homes of a scene.
+const MAX_HOMES: usize = 100_000;
+/// Most hot-water draws a day.
+const MAX_DRAWS: usize = 96;
+
+const POWER: Range = Range::Positive(MAX_KW);
+const SHARE: Range = Range::Closed(0.0, 1.0);
+
+impl Check<'_, '_, '_> {
+    pub(super) fn homes(&mut self) {
+        let scene = self.scene;
+        let list = self.root.field("homes");
+        if scene.homes.is_empty() || scene.homes.len() > MAX_HOMES {
+            self.report.say(
+                list,
+                format!("the scene has {} homes", scene.homes.len()),
+                format!("write 1 to {MAX_HOMES} homes"),
+            );
+        }
+        let loads: Option<Vec<&str>> = self
+            .known
+            .grid
+            .map(|grid| grid.loads.iter().map(|load| load.id.as_str()).collect());
+        let mut owner: BTreeMap<&str, &str> = BTreeMap::new();
+        for (i, home) in scene.homes.iter().enumerate() {
+            let at = list.item(i);
+            let load_at = at.field("load");
+            if let Some(other) = owner.insert(&home.load, &home.id) {
+                self.report.say(
+                    load_at,
+                    format!("load `{}` already belongs to home `{other}`", home.load),
+                    "every load of the grid is one customer",
+                );
+            }
+            if let Some(loads) = &loads {
+                self.refers(load_at, "load", &home.load, loads.iter().copied());
+            }
+            self.refers_to_series(at.field("profile"), &home.profile);
+            self.refers_to_preferences(at.field("preferences"), &home.preferences);
+            if let Some(pv) = home.pv {
+                self.pv(at.field("pv"), pv);
+            }
+            if let Some(battery) = home.battery {
+                self.battery(at.field("battery"), battery);
+            }
+            if let Some(heater) = &home.heater {
+                self.heater(at.field("heater"), heater);
+            }
+            if let Some(ev) = &home.ev {
+                self.ev(at.field("ev"), ev);
+            }
+        }
+    }
+
+    pub(super) fn shared_batteries(&mut self) {
+        let scene = self.scene;
+        let homes: Vec<&str> = scene.homes.iter().map(|home| home.id.as_str()).collect();
+        for (i, battery) in scene.shared_batteries.iter().enumerate() {
+            let at = self.at("shared_batteries", i);
+            if let Some(grid) = self.known.grid {
+                let buses = grid.buses.iter().map(|bus| bus.id.as_str());
+                self.refers(at.field("bus"), "bus", &battery.bus, buses);
+            }
+            self.battery(at.field("battery"), battery.battery);
+            self.refers_to_preferences(at.field("preferences"), &battery.preferences);
+            for (j, home) in battery.shared_by.iter().enumerate() {
+                self.refers(
+                    at.field("shared_by").item(j),
+                    "home",
+                    home,
+                    homes.iter().copied(),
+                );
+            }
+        }
+    }
+
+    fn pv(&mut self, at: At<'_>, pv: PvSpec) {
+        self.number(at, "kw_peak", pv.kw_peak, POWER);
+        self.number(at, "inverter_kva", pv.inverter_kva, POWER);
+    }
+
+    fn battery(&mut self, at: At<'_>, battery: BatterySpec) {
+        self.number(at, "capacity_kwh", battery.capacity_kwh, POWER);
+        self.number(at, "max_kw", battery.max_kw, POWER);
+        let efficiency = Range::Positive(1.0);
+        self.number(
+            at,
+            "charge_efficiency",
+            battery.charge_efficiency,
+            efficiency,
+        );
+        self.number(
+            at,
+            "discharge_efficiency",
+            battery.discharge_efficiency,
+            efficiency,
+        );
+        self.number(at, "soc", battery.soc, SHARE);
+        self.number(at, "taper_from_soc", battery.taper_from_soc, SHARE);
+        if let Some(ramp) = battery.ramp_kw_per_s {
+            self.number(at, "ramp_kw_per_s", ramp, POWER);
+        }
+    }
+
+    fn heater(&mut self, at: At<'_>, heater: &HeaterSpec) {
+        self.number(at, "kw", heater.kw, POWER);
+        self.number(at, "store_kwh", heater.store_kwh, POWER);
+        self.number(at, "loss_kw", heater.loss_kw, Range::Closed(0.0, MAX_KW));
+        self.number(at, "level", heater.level, SHARE);
+        self.number(at, "reserve", heater.reserve, SHARE);
+        self.number(at, "reserve_band", heater.reserve_band, SHARE);
+        if heater.draws.len() > MAX_DRAWS {
+            self.report.say(
+                at.field("draws"),
+                format!("{} draws a day", heater.draws.len()),
+                format!("write at most {MAX_DRAWS}"),
+            );
+        }
+        for (i, (time, draw_kwh)) in heater.draws.iter().enumerate() {
+            let draw = at.field("draws").item(i);
+            self.time_of_day(draw.item(0), time);
+            if !(0.0..=MAX_KW).contains(draw_kwh) {
+                self.report.say(
+                    draw.item(1),
+                    format!("draw is {draw_kwh} kWh"),
+                    format!("write a number from 0 to {MAX_KW}"),
+                );
+            } else if *draw_kwh > heater.store_kwh {
+                self.report.say(
+                    draw.item(1),
+                    format!(
+                        "draw of {draw_kwh} kWh is more than store_kwh {}",
+                        heater.store_kwh
+                    ),
+                    "split the draw or enlarge the store",
+                );
+            }
+        }
+    }
+
+    fn ev(&mut self, at: At<'_>, ev: &EvSpec) {
+        let kw_fits = self.number(at, "kw", ev.kw, POWER);
+        let need_fits = self.number(at, "need_kwh", ev.need_kwh, Range::Closed(0.0, MAX_KW));
+        let arrives = self.time_of_day(at.field("arrives"), &ev.arrives);
+        let departs = self.time_of_day(at.field("departs"), &ev.departs);
+        let (Some(arrives), Some(departs)) = (arrives, departs) else {
+            return;
+        };
+        let stay_ms = (departs.0 + 86_400_000 - arrives.0) % 86_400_000;
+        if stay_ms == 0 {
+            self.report.say(
+                at.field("departs"),
+                format!("departs `{}` is when it arrives", ev.departs),
+                "the car must be plugged in for some time",
+            );
+            return;
+        }
+        let most_kwh = ev.kw * stay_ms as f64 / 3_600_000.0;
+        if kw_fits && need_fits && ev.need_kwh > most_kwh {
+            self.report.say(
+                at.field("need_kwh"),
+                format!("need_kwh {} cannot be charged in one stay", ev.need_kwh),
+                format!(
+                    "from {} to {} it can take {most_kwh:.1} kWh",
+                    ev.arrives, ev.departs
+                ),
+            );
+        }
+    }
+}

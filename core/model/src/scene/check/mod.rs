@@ -1,0 +1,235 @@
+//! Checks the meaning of a scene and reports every problem at once.
+
+mod contract;
+mod equipment;
+mod events;
+mod head;
+mod network;
+mod value;
+
+use std::collections::BTreeMap;
+
+use super::Issue;
+use super::schema::Scene;
+use super::spans::{At, Node, line_col};
+use super::suggest;
+use crate::grid::GridCase;
+use crate::profile::ProfileSet;
+
+/// Most problems reported for one scene; the rest is counted.
+const MAX_ISSUES: usize = 200;
+
+/// Id of the cloud ledger in events and expectations.
+pub const ROOT_LEDGER: &str = "root";
+
+/// Problems found so far, with the text they are placed in.
+pub(super) struct Report<'a> {
+    text: &'a str,
+    file: &'a str,
+    issues: Vec<Issue>,
+    left_out: usize,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(text: &'a str, file: &'a str) -> Self {
+        Self {
+            text,
+            file,
+            issues: Vec::new(),
+            left_out: 0,
+        }
+    }
+
+    /// Adds a problem at a place of the scene file.
+    pub(super) fn say(&mut self, at: At<'_>, message: impl Into<String>, hint: impl Into<String>) {
+        let (line, column) = line_col(self.text, at.offset());
+        self.push(Issue {
+            file: self.file.to_owned(),
+            line,
+            column,
+            message: message.into(),
+            hint: hint.into(),
+        });
+    }
+
+    /// Adds a problem of another file.
+    pub(super) fn push(&mut self, issue: Issue) {
+        if self.issues.len() < MAX_ISSUES {
+            self.issues.push(issue);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.issues.is_empty()
+    }
+
+    /// All problems in the order of the file.
+    pub(super) fn finish(mut self) -> Vec<Issue> {
+        self.issues.sort_by(|a, b| {
+            (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message))
+        });
+        self.issues.dedup();
+        if self.left_out > 0 {
+            let (line, column) = line_col(self.text, self.text.len());
+            self.issues.push(Issue {
+                file: self.file.to_owned(),
+                line,
+                column,
+                message: format!("{} more problems are not shown", self.left_out),
+                hint: String::new(),
+            });
+        }
+        self.issues
+    }
+}
+
+/// What the files a scene refers to contain; `None` where they did not load.
+pub(super) struct Known<'a> {
+    pub(super) grid: Option<&'a GridCase>,
+    pub(super) profiles: Option<&'a [ProfileSet]>,
+}
+
+impl Known<'_> {
+    fn series(&self) -> Option<Vec<&str>> {
+        let sets = self.profiles?;
+        Some(
+            sets.iter()
+                .flat_map(|set| &set.series)
+                .map(|series| series.id.as_str())
+                .collect(),
+        )
+    }
+}
+
+pub(super) struct Check<'a, 'r, 't> {
+    scene: &'a Scene,
+    root: At<'a>,
+    known: &'a Known<'a>,
+    series: Option<Vec<&'a str>>,
+    report: &'r mut Report<'t>,
+}
+
+/// Checks a scene against itself and the files it refers to.
+pub(super) fn check<'a>(
+    scene: &'a Scene,
+    places: &'a Node,
+    known: &'a Known<'a>,
+    report: &mut Report<'_>,
+) {
+    let mut check = Check {
+        scene,
+        root: At::root(places),
+        known,
+        series: known.series(),
+        report,
+    };
+    check.head();
+    check.ids();
+    check.homes();
+    check.shared_batteries();
+    check.mlmds();
+    check.clusters();
+    check.links();
+    check.contract();
+    check.bindings();
+    check.events();
+    check.expectations();
+}
+
+impl<'a> Check<'a, '_, '_> {
+    fn at(&self, list: &str, index: usize) -> At<'a> {
+        self.root.field(list).item(index)
+    }
+
+    /// Reports `name` unless it is among `known`.
+    fn refers<'k>(
+        &mut self,
+        at: At<'_>,
+        what: &str,
+        name: &str,
+        known: impl IntoIterator<Item = &'k str>,
+    ) -> bool {
+        let known: Vec<&str> = known.into_iter().collect();
+        if known.contains(&name) {
+            return true;
+        }
+        self.report.say(
+            at,
+            format!("{what} `{name}` does not exist"),
+            suggest::hint(name, known),
+        );
+        false
+    }
+
+    fn refers_to_series(&mut self, at: At<'_>, name: &str) {
+        if let Some(series) = self.series.clone() {
+            self.refers(at, "profile series", name, series);
+        }
+    }
+
+    fn refers_to_preferences(&mut self, at: At<'_>, name: &str) {
+        let scene = self.scene;
+        self.refers(
+            at,
+            "preference set",
+            name,
+            scene.preferences.keys().map(String::as_str),
+        );
+    }
+
+    /// Ids are unique over everything a person can select or command.
+    fn ids(&mut self) {
+        let scene = self.scene;
+        let mut seen: BTreeMap<&str, &'static str> = BTreeMap::new();
+        seen.insert(ROOT_LEDGER, "ledger");
+        let entities = (scene.homes.iter().enumerate())
+            .map(|(i, home)| ("homes", i, "id", "home", home.id.as_str()))
+            .chain(
+                (scene.shared_batteries.iter().enumerate()).map(|(i, battery)| {
+                    (
+                        "shared_batteries",
+                        i,
+                        "id",
+                        "shared battery",
+                        battery.id.as_str(),
+                    )
+                }),
+            )
+            .chain(
+                (scene.mlmds.iter().enumerate())
+                    .map(|(i, mlmd)| ("mlmds", i, "id", "M-LMD", mlmd.id.as_str())),
+            )
+            .chain(
+                (scene.clusters.iter().enumerate()).flat_map(|(i, cluster)| {
+                    [
+                        ("clusters", i, "id", "cluster", cluster.id.as_str()),
+                        (
+                            "clusters",
+                            i,
+                            "aggregator",
+                            "aggregator",
+                            cluster.aggregator.as_str(),
+                        ),
+                    ]
+                }),
+            );
+        for (list, index, field, kind, id) in entities {
+            let at = self.at(list, index).field(field);
+            if id.is_empty() || id.trim() != id {
+                self.report.say(
+                    at,
+                    format!("{kind} id `{id}` is empty or has blanks around it"),
+                    "give every element a short unique id",
+                );
+            } else if let Some(other) = seen.insert(id, kind) {
+                self.report.say(
+                    at,
+                    format!("id `{id}` is already taken by a {other}"),
+                    "ids are unique over homes, batteries, M-LMDs, clusters and aggregators",
+                );
+            }
+        }
+    }
+}
