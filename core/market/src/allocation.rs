@@ -14,14 +14,10 @@ use gridloom_units::{AccountId, EnergyType, EnergyWh, TypedWh};
 use serde::{Deserialize, Serialize};
 
 use crate::price::Weights;
+use crate::rounding::{END, Shares, TIME_BITS, TimeShares, whole_wh};
 use crate::{MarketError, TypedPrice, checked_total};
 
 const COUNT: usize = EnergyType::COUNT;
-/// Fraction bits of the time axis and of shares in Wh.
-const TIME_BITS: u32 = 48;
-/// End of the time axis.
-const END: u128 = 1 << TIME_BITS;
-
 /// Energy an account wants in the slot.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
@@ -81,9 +77,6 @@ pub struct Allocation {
 /// Types a buyer accepts, best first.
 type Ranking = Vec<u8>;
 
-/// Time (48 fraction bits) one ranking spends on each type.
-type Shares = [u128; COUNT];
-
 /// Allocates the supply of a slot to its buyers.
 ///
 /// Types are ranked by weight, then by lower price, then in canonical order.
@@ -118,13 +111,53 @@ pub fn allocate(
         supply_wh[order.kind.index()] += order.offered_wh;
     }
 
-    let rankings: Vec<Ranking> = buyers
-        .iter()
-        .map(|order| ranking(&order.weights, price))
-        .collect();
-    let (shares, exhausted) = eat(&buyers, &rankings, &supply_wh);
-    let received = whole_wh(&buyers, &rankings, &shares, &supply_wh, exhausted);
+    let groups = Groups::of(&buyers, price);
+    let (time, exhausted) = eat(&groups, &supply_wh);
+    let received = whole_wh(&Shares {
+        buyers: &buyers,
+        group_of: &groups.group_of,
+        time: &time,
+        supply_wh: &supply_wh,
+        exhausted,
+    });
     Ok(pair_up(&buyers, &received, &offers, &supply_wh))
+}
+
+/// Buyers with the same ranking eat as one.
+struct Groups {
+    /// Group of each buyer.
+    group_of: Vec<usize>,
+    /// Ranking of each group.
+    rankings: Vec<Ranking>,
+    /// Sum of the group's demands, Wh: its speed.
+    speeds: Vec<u128>,
+}
+
+impl Groups {
+    fn of(buyers: &[BuyOrder], price: &TypedPrice) -> Self {
+        let mut index: BTreeMap<Ranking, usize> = BTreeMap::new();
+        let mut groups = Self {
+            group_of: Vec::with_capacity(buyers.len()),
+            rankings: vec![],
+            speeds: vec![],
+        };
+        for order in buyers {
+            let ranking = ranking(&order.weights, price);
+            let group = match index.get(&ranking) {
+                Some(group) => *group,
+                None => {
+                    let group = groups.rankings.len();
+                    groups.rankings.push(ranking.clone());
+                    groups.speeds.push(0);
+                    index.insert(ranking, group);
+                    group
+                }
+            };
+            groups.group_of.push(group);
+            groups.speeds[group] += u128::from(order.demand_wh.unsigned_abs());
+        }
+        groups
+    }
 }
 
 /// Accepted types, higher weight first, then cheaper, then canonical order.
@@ -135,21 +168,10 @@ fn ranking(weights: &Weights, price: &TypedPrice) -> Ranking {
     kinds.into_iter().map(|k| k as u8).collect()
 }
 
-/// Runs the eating clock; returns the time per ranking and type, and which
-/// types were eaten up.
-fn eat(
-    buyers: &[BuyOrder],
-    rankings: &[Ranking],
-    supply_wh: &TypedWh,
-) -> (BTreeMap<Ranking, Shares>, [bool; COUNT]) {
-    let mut speed: BTreeMap<&Ranking, u128> = BTreeMap::new();
-    for (order, ranking) in buyers.iter().zip(rankings) {
-        *speed.entry(ranking).or_default() += u128::from(order.demand_wh.unsigned_abs());
-    }
-    let mut shares: BTreeMap<Ranking, Shares> = speed
-        .keys()
-        .map(|ranking| ((*ranking).clone(), [0; COUNT]))
-        .collect();
+/// Runs the eating clock; returns the time per group and type, and which types
+/// were eaten up.
+fn eat(groups: &Groups, supply_wh: &TypedWh) -> (Vec<TimeShares>, [bool; COUNT]) {
+    let mut time = vec![[0; COUNT]; groups.rankings.len()];
     let mut left = supply_wh.map(|wh| u128::from(wh.unsigned_abs()) << TIME_BITS);
     let mut exhausted = supply_wh.map(|wh| wh == 0);
     let mut time_left = END;
@@ -163,7 +185,7 @@ fn eat(
                 .find(|k| !exhausted[*k])
         };
         let mut rate = [0_u128; COUNT];
-        for (ranking, speed) in &speed {
+        for (ranking, speed) in groups.rankings.iter().zip(&groups.speeds) {
             if let Some(k) = best(ranking) {
                 rate[k] += speed;
             }
@@ -173,9 +195,9 @@ fn eat(
             break;
         };
         let phase = phase.min(time_left);
-        for (ranking, share) in &mut shares {
+        for (ranking, time) in groups.rankings.iter().zip(&mut time) {
             if let Some(k) = best(ranking) {
-                share[k] += phase;
+                time[k] += phase;
             }
         }
         let mut finished = exhausted;
@@ -191,71 +213,7 @@ fn eat(
             break;
         }
     }
-    (shares, exhausted)
-}
-
-/// Whole Wh per buyer and type from fractional shares.
-fn whole_wh(
-    buyers: &[BuyOrder],
-    rankings: &[Ranking],
-    shares: &BTreeMap<Ranking, Shares>,
-    supply_wh: &TypedWh,
-    exhausted: [bool; COUNT],
-) -> Vec<TypedWh> {
-    let share_of = |buyer: usize, k: usize| {
-        let time = shares.get(&rankings[buyer]).map_or(0, |share| share[k]);
-        u128::from(buyers[buyer].demand_wh.unsigned_abs()) * time
-    };
-    let last_eater: [Option<usize>; COUNT] = std::array::from_fn(|k| {
-        (0..buyers.len())
-            .rev()
-            .find(|buyer| share_of(*buyer, k) > 0)
-    });
-    let mut cumulative = [0_u128; COUNT];
-    let mut given = [0_u128; COUNT];
-    let mut received = Vec::with_capacity(buyers.len());
-    for (buyer, order) in buyers.iter().enumerate() {
-        let mut row = [0_u128; COUNT];
-        for k in 0..COUNT {
-            let share = share_of(buyer, k);
-            if share == 0 {
-                continue;
-            }
-            cumulative[k] += share;
-            if exhausted[k] && last_eater[k] == Some(buyer) {
-                cumulative[k] = u128::from(supply_wh[k].unsigned_abs()) << TIME_BITS;
-            }
-            row[k] = (cumulative[k] >> TIME_BITS).saturating_sub(given[k]);
-        }
-        trim(
-            &mut row,
-            u128::from(order.demand_wh.unsigned_abs()),
-            &cumulative,
-        );
-        for k in 0..COUNT {
-            given[k] += row[k];
-        }
-        // Rows are at most the buyer's demand, an i64.
-        received.push(row.map(|wh| EnergyWh::try_from(wh).unwrap_or(0)));
-    }
-    received
-}
-
-/// Takes back what rounding gave a buyer beyond their demand, one Wh a time
-/// from the type whose running sum was rounded up latest; the next buyer of
-/// that type gets it.
-fn trim(row: &mut [u128; COUNT], demand_wh: u128, cumulative: &[u128; COUNT]) {
-    let mut excess = row.iter().sum::<u128>().saturating_sub(demand_wh);
-    let mut order: Vec<usize> = (0..COUNT).filter(|k| row[*k] > 0).collect();
-    order.sort_by_key(|k| (cumulative[*k] & (END - 1), *k));
-    while excess > 0 {
-        for k in &order {
-            if excess > 0 && row[*k] > 0 {
-                row[*k] -= 1;
-                excess -= 1;
-            }
-        }
-    }
+    (time, exhausted)
 }
 
 /// Draws the sellers of each type pro rata and pairs them with the buyers.

@@ -125,3 +125,68 @@ fn add(side: &mut Vec<(AccountId, EnergyWh)>, account: AccountId, energy_wh: Ene
         _ => side.push((account, energy_wh)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(n: u8, price: PriceMicroEurPerKwh, energy_wh: EnergyWh) -> Order {
+        Order {
+            account: AccountId([n; 32]),
+            price,
+            energy_wh,
+        }
+    }
+
+    fn clearing(bids: &[Order], asks: &[Order]) -> Option<Clearing> {
+        clear_auction(bids, asks)
+            .expect("within the limits")
+            .clearing
+    }
+
+    #[test]
+    fn orders_filled_in_full_leave_an_interval_and_its_middle_is_the_price() {
+        let bids = [order(1, 30, 5), order(2, 20, 5)];
+        let asks = [order(3, 10, 5), order(4, 25, 5)];
+        let found = clearing(&bids, &asks).expect("they cross");
+        assert_eq!(
+            found,
+            Clearing {
+                quantity_wh: 5,
+                low: 20,
+                high: 25,
+                price: 23
+            }
+        );
+    }
+
+    #[test]
+    fn an_order_filled_in_part_sets_the_price() {
+        let found = clearing(&[order(1, 30, 8)], &[order(3, 10, 5)]).expect("they cross");
+        assert_eq!((found.quantity_wh, found.price), (5, 30));
+        let found = clearing(&[order(1, 30, 5)], &[order(3, 10, 8)]).expect("they cross");
+        assert_eq!((found.quantity_wh, found.price), (5, 10));
+    }
+
+    #[test]
+    fn nothing_trades_when_no_bid_reaches_an_ask() {
+        assert_eq!(clearing(&[order(1, 9, 5)], &[order(3, 10, 5)]), None);
+        assert_eq!(clearing(&[], &[order(3, 10, 5)]), None);
+        assert_eq!(clearing(&[order(1, 30, 0)], &[order(3, 10, -5)]), None);
+    }
+
+    #[test]
+    fn both_sides_trade_the_same_energy_and_equal_prices_go_by_account() {
+        let bids = [order(2, 30, 5), order(1, 30, 5), order(3, 40, 5)];
+        let asks = [order(9, 10, 12)];
+        let outcome = clear_auction(&bids, &asks).expect("within the limits");
+        let accounts: Vec<u8> = outcome
+            .bought
+            .iter()
+            .map(|(account, _)| account.0[0])
+            .collect();
+        assert_eq!(accounts, [3, 1, 2]);
+        assert_eq!(outcome.bought.iter().map(|(_, wh)| wh).sum::<i64>(), 12);
+        assert_eq!(outcome.sold, vec![(AccountId([9; 32]), 12)]);
+    }
+}

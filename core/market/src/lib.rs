@@ -16,21 +16,22 @@
 
 mod allocation;
 mod auction;
+mod bill;
 mod error;
 mod price;
+mod rounding;
 mod settlement;
 
 pub use allocation::{Allocation, BuyOrder, SellOrder, Transfer, allocate};
 pub use auction::{AuctionOutcome, Clearing, Order, clear_auction};
+pub use bill::{Bill, BillLine};
 pub use error::MarketError;
 pub use price::{
     Buyer, Exponent, FlatPrice, LinearIndex, MidMarket, PriceInput, PriceOutcome, PriceRule, Rule,
     StepLimit, SupplyDemandRatio, TimeOfUse, TouBand, TypedPressure, Weights, form_price,
     typed_price,
 };
-pub use settlement::{
-    Bill, BillLine, MeteredNet, MoneyLine, Reason, Settlement, SettlementInput, settle,
-};
+pub use settlement::{MeteredNet, MoneyLine, Reason, Settlement, SettlementInput, settle};
 
 use gridloom_units::{EnergyType, EnergyWh};
 
