@@ -1,0 +1,151 @@
+//! Carrying out what validators ask for: disk, network, decisions, and sabotage.
+
+use std::sync::Arc;
+
+use arc_malachitebft_core_types::{NilOrVal, SignedVote};
+use gridloom_units::SimTime;
+
+use super::{Cluster, DecidedBlock, Fork, MAX_UNDRAINED, WATCHED_HEIGHTS};
+use crate::chain::{Block, Chain, Decided};
+use crate::context::{BlockId, Ctx};
+use crate::message::Message;
+use crate::network::{Due, Sender};
+use crate::node::{Action, PeerIndex};
+use crate::preimage;
+
+impl<C: Chain> Cluster<C> {
+    pub(super) fn carry_out(&mut self, node: PeerIndex, actions: Vec<Action<C>>) {
+        for action in actions {
+            match action {
+                Action::Broadcast(message) => self.broadcast(node, &message),
+                Action::Send(to, message) => self.transmit(node, to, &message),
+                Action::SetTimer { key, epoch, after } => {
+                    let life = self.members[usize::from(node)].life;
+                    self.network.push(
+                        self.now + after,
+                        Due::Timer {
+                            node,
+                            life,
+                            key,
+                            epoch,
+                        },
+                    );
+                }
+                Action::Commit(decided) => self.on_commit(node, decided),
+                Action::Finalized { evidence, .. } => self.evidence += evidence.len() as u64,
+                Action::Stopped(reason) => self.mix(&[10, u64::from(node), reason.len() as u64]),
+                disk => self.write(node, disk),
+            }
+        }
+    }
+
+    /// The part of the actions that goes to the validator's disk.
+    fn write(&mut self, node: PeerIndex, action: Action<C>) {
+        let disk = &mut self.members[usize::from(node)].disk;
+        match action {
+            Action::Keep(block) => {
+                disk.kept.insert(block.id(), block);
+            }
+            Action::Append(height, input) => {
+                if height == disk.height {
+                    disk.log.push(input);
+                }
+            }
+            Action::Flush => disk.flushed = disk.log.len(),
+            Action::ResetLog(height) => {
+                disk.height = height;
+                disk.log.clear();
+                disk.flushed = 0;
+                disk.kept.retain(|_, block| block.height() >= height);
+            }
+            _ => {}
+        }
+    }
+
+    fn transmit(&mut self, from: PeerIndex, to: PeerIndex, message: &Arc<Message<C>>) {
+        let (height, round) = message.height_round();
+        let about = (message.kind(), height, round);
+        self.network
+            .send(self.now, Sender::Peer(from), to, message, about);
+    }
+
+    fn broadcast(&mut self, from: PeerIndex, message: &Arc<Message<C>>) {
+        for to in 0..self.members.len() as PeerIndex {
+            if to != from {
+                self.transmit(from, to, message);
+            }
+        }
+        if self.equivocators.contains(&from)
+            && let Message::Vote(vote) = message.as_ref()
+        {
+            let second = Arc::new(Message::Vote(self.contradict(from, vote)));
+            for to in 0..self.members.len() as PeerIndex {
+                if to != from {
+                    self.transmit(from, to, &second);
+                }
+            }
+        }
+    }
+
+    /// A second, different vote for the same place, properly signed.
+    fn contradict(&mut self, node: PeerIndex, vote: &SignedVote<Ctx>) -> SignedVote<Ctx> {
+        let mut other = vote.message.clone();
+        other.value = match other.value {
+            NilOrVal::Val(_) => NilOrVal::Nil,
+            NilOrVal::Nil => NilOrVal::Val(BlockId([0x5a; 32])),
+        };
+        let member = &self.members[usize::from(node)];
+        let chain = member.chain().id();
+        let signature = self
+            .memo
+            .sign(&member.config.key, &preimage::vote(&chain, &other));
+        SignedVote::new(other, signature)
+    }
+
+    fn on_commit(&mut self, node: PeerIndex, decided: Decided<C::Block>) {
+        let height = decided.certificate.height;
+        let id = decided.certificate.block;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.digest);
+        hasher.update(&node.to_le_bytes());
+        hasher.update(&height.to_le_bytes());
+        hasher.update(&decided.certificate.round.to_le_bytes());
+        hasher.update(&id.0);
+        self.digest = *hasher.finalize().as_bytes();
+
+        match self.watched.get(&height) {
+            Some(first) if *first != id && self.fork.is_none() => {
+                self.fork = Some(Fork {
+                    height,
+                    first: *first,
+                    second: id,
+                });
+            }
+            Some(_) => {}
+            None => {
+                self.watched.insert(height, id);
+                let oldest = height.saturating_sub(WATCHED_HEIGHTS);
+                if self
+                    .watched
+                    .first_key_value()
+                    .is_some_and(|(h, _)| *h < oldest)
+                {
+                    self.watched.pop_first();
+                }
+            }
+        }
+        if height == self.best + 1 {
+            self.best = height;
+            if self.undrained.len() >= MAX_UNDRAINED {
+                self.undrained.pop_front();
+                self.undrained_dropped += 1;
+            }
+            let proposer = self.proposer_of(&decided.block);
+            self.undrained.push_back(DecidedBlock {
+                decided,
+                at: SimTime(self.now / 1_000),
+                proposer,
+            });
+        }
+    }
+}

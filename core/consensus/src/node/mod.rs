@@ -1,0 +1,625 @@
+//! One validator, sans-IO: events in, actions out.
+//!
+//! No clock, socket or thread inside. Time is an argument; the same driver
+//! runs over the simulated network and between machines.
+
+mod effects;
+mod restart;
+pub use restart::NodeSnapshot;
+mod route;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_malachitebft_core_consensus as core;
+use arc_malachitebft_core_types as engine;
+use core::util::bounded_queue::BoundedQueue;
+use core::{Input, Params, State};
+use engine::{LinearTimeouts, Round, Timeout, TimeoutKind, ValuePayload, VoteExtensionPolicy};
+
+use crate::chain::{Block, Chain, Decided};
+use crate::context::{BlockId, Ctx, Height};
+use crate::evidence::Equivocation;
+use crate::message::Message;
+use crate::sign::{KeyPair, SigMemo};
+
+/// Position of a validator in its group; the network's address of it.
+pub type PeerIndex = u16;
+
+/// Most blocks in one catch-up answer.
+pub const SYNC_BATCH: usize = 32;
+
+/// Microseconds of simulated time.
+pub type Micros = u64;
+
+/// Bounds on what one validator keeps; what does not fit is dropped and counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Heights ahead of ours for which messages are buffered.
+    pub future_heights: usize,
+    /// Messages buffered per future height.
+    pub future_per_height: usize,
+    /// Undecided blocks kept of the current height.
+    pub blocks: usize,
+    /// Blocks kept per future height.
+    pub early_per_height: usize,
+    /// Inputs recorded at one height, for rewinding.
+    pub inputs: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            future_heights: 16,
+            future_per_height: 4_096,
+            blocks: 64,
+            early_per_height: 8,
+            inputs: 1 << 18,
+        }
+    }
+}
+
+/// Settings of one validator.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Its key.
+    pub key: KeyPair,
+    /// Its position in the group.
+    pub index: PeerIndex,
+    /// Number of validators in the group.
+    pub peers: PeerIndex,
+    /// Timeouts of the voting rounds.
+    pub timeouts: LinearTimeouts,
+    /// Least time between deciding a block and starting the next height, ms.
+    pub min_block_interval_ms: u64,
+    /// With an empty mempool the next height starts only after this, ms.
+    pub empty_block_interval_ms: u64,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Timeouts for networks with delays of tens of milliseconds.
+#[must_use]
+pub fn default_timeouts() -> LinearTimeouts {
+    LinearTimeouts {
+        propose: Duration::from_millis(500),
+        propose_delta: Duration::from_millis(100),
+        prevote: Duration::from_millis(200),
+        prevote_delta: Duration::from_millis(100),
+        precommit: Duration::from_millis(200),
+        precommit_delta: Duration::from_millis(100),
+        rebroadcast: Duration::from_secs(1),
+        max_timeout: Duration::from_secs(10),
+    }
+}
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimerKind {
+    /// The proposer is late.
+    Propose,
+    /// Prevotes disagree.
+    Prevote,
+    /// Precommits disagree.
+    Precommit,
+    /// Nothing was heard for long: send our votes again.
+    Rebroadcast,
+    /// The least time between blocks has passed.
+    Pace,
+    /// The time for an empty block has come.
+    EmptyBlock,
+    /// A catch-up request had no answer.
+    Sync,
+}
+
+/// Name of a timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimerKey {
+    /// Purpose.
+    pub kind: TimerKind,
+    /// Round, 0 where it has none.
+    pub round: u32,
+}
+
+impl TimerKey {
+    const fn plain(kind: TimerKind) -> Self {
+        Self { kind, round: 0 }
+    }
+
+    fn of(timeout: Timeout) -> Option<Self> {
+        let kind = match timeout.kind {
+            TimeoutKind::Propose => TimerKind::Propose,
+            TimeoutKind::Prevote => TimerKind::Prevote,
+            TimeoutKind::Precommit => TimerKind::Precommit,
+            TimeoutKind::Rebroadcast => TimerKind::Rebroadcast,
+            // Never scheduled without a target time, which we do not use.
+            TimeoutKind::FinalizeHeight(_) => return None,
+        };
+        let round = timeout.round.as_u32()?;
+        Some(Self { kind, round })
+    }
+
+    fn timeout(self) -> Option<Timeout> {
+        let round = Round::new(self.round);
+        match self.kind {
+            TimerKind::Propose => Some(Timeout::propose(round)),
+            TimerKind::Prevote => Some(Timeout::prevote(round)),
+            TimerKind::Precommit => Some(Timeout::precommit(round)),
+            TimerKind::Rebroadcast => Some(Timeout::rebroadcast(round)),
+            TimerKind::Pace | TimerKind::EmptyBlock | TimerKind::Sync => None,
+        }
+    }
+}
+
+/// Something happened to a validator.
+#[derive(Debug)]
+pub enum Event<C: Chain> {
+    /// It may begin.
+    Start,
+    /// A message arrived.
+    Message {
+        /// Who sent it.
+        from: PeerIndex,
+        /// What.
+        message: Arc<Message<C>>,
+    },
+    /// A timer fired.
+    Timer {
+        /// Which.
+        key: TimerKey,
+        /// The epoch it was set with; a stale one is ignored.
+        epoch: u64,
+    },
+}
+
+/// Something the host has to do, in the order given. The first that fails stops the validator.
+#[derive(Debug)]
+pub enum Action<C: Chain> {
+    /// Make an undecided block durable.
+    Keep(Arc<C::Block>),
+    /// Append to the write-ahead log of a height.
+    Append(u64, Input<Ctx>),
+    /// Make everything appended so far durable.
+    Flush,
+    /// Make a decided block durable together with the state after it.
+    Commit(Decided<C::Block>),
+    /// Begin the log of a height afresh and drop undecided blocks of lower heights.
+    ResetLog(u64),
+    /// Send to every other validator.
+    Broadcast(Arc<Message<C>>),
+    /// Send to one.
+    Send(PeerIndex, Arc<Message<C>>),
+    /// Call back after a while.
+    SetTimer {
+        /// Which timer.
+        key: TimerKey,
+        /// Its epoch.
+        epoch: u64,
+        /// How long from now, µs.
+        after: Micros,
+    },
+    /// A height is final.
+    Finalized {
+        /// The height.
+        height: u64,
+        /// Proofs of misbehaviour found at it.
+        evidence: Vec<Equivocation>,
+    },
+    /// The validator has stopped itself.
+    Stopped(String),
+}
+
+/// Counters of one validator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeCounters {
+    /// Blocks of our height refused for want of room.
+    pub blocks_dropped: u64,
+    /// Blocks of later heights refused for want of room.
+    pub early_dropped: u64,
+    /// Messages dropped because the record of this height is full.
+    pub inputs_dropped: u64,
+    /// Blocks judged invalid.
+    pub invalid_blocks: u64,
+    /// Catch-up requests sent.
+    pub sync_requests: u64,
+    /// Blocks decided through catch-up.
+    pub synced: u64,
+    /// Catch-up answers refused.
+    pub sync_refused: u64,
+    /// Errors reported by the engine and survived.
+    pub engine_errors: u64,
+    /// Transactions refused by the mempool.
+    pub txs_refused: u64,
+}
+
+/// Where a validator stands between heights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not started.
+    Idle,
+    /// A height is being decided.
+    Running,
+    /// The last height is final; the next has not begun.
+    Waiting {
+        /// Whether the least interval has passed.
+        paced: bool,
+        /// Whether others have begun the next height.
+        called: bool,
+    },
+    /// Stopped by itself, with the reason.
+    Stopped(String),
+}
+
+/// How effects are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Normal.
+    Live,
+    /// The write-ahead log is being replayed after a crash.
+    Replay,
+}
+
+/// Everything of a validator but the engine's state: plain, cloneable data.
+#[derive(Clone, Debug)]
+pub(crate) struct Host<C: Chain> {
+    pub config: Arc<NodeConfig>,
+    pub chain: C,
+    pub phase: Phase,
+    pub mode: Mode,
+    /// Undecided blocks of the current height.
+    pub blocks: BTreeMap<BlockId, Arc<C::Block>>,
+    /// Blocks of later heights, unjudged.
+    pub early: BTreeMap<u64, Vec<Arc<C::Block>>>,
+    /// Decided blocks of later heights received by catch-up.
+    pub catch_up: BTreeMap<u64, (PeerIndex, Decided<C::Block>)>,
+    pub timers: BTreeMap<TimerKey, u64>,
+    pub epoch: u64,
+    pub todo: VecDeque<Input<Ctx>>,
+    pub actions: Vec<Action<C>>,
+    /// What this height was fed, for rewinding; not the write-ahead log.
+    pub inputs: Vec<Input<Ctx>>,
+    /// How many of `inputs` after the first came from the log after a crash.
+    pub replayed: usize,
+    /// Fresh log entries written while replaying, to write each once.
+    pub relogged: Vec<Input<Ctx>>,
+    /// The engine's buffer at the start of this height.
+    pub queue0: BoundedQueue<Height, Input<Ctx>>,
+    /// A request for a block that came during replay.
+    pub held_value: Option<(u64, Round)>,
+    /// Highest height somebody was seen deciding.
+    pub best_seen: u64,
+    /// Whom to ask next.
+    pub next_peer: PeerIndex,
+    /// Height asked for and not answered.
+    pub asked: Option<u64>,
+    /// When the last height was decided here.
+    pub decided_at: Micros,
+    /// Last time each peer was answered unasked, to answer floods once.
+    pub helped: BTreeMap<PeerIndex, (u64, Micros)>,
+    pub counters: NodeCounters,
+}
+
+impl<C: Chain> Clone for Action<C> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Keep(block) => Self::Keep(Arc::clone(block)),
+            Self::Append(height, input) => Self::Append(*height, input.clone()),
+            Self::Flush => Self::Flush,
+            Self::Commit(decided) => Self::Commit(decided.clone()),
+            Self::ResetLog(height) => Self::ResetLog(*height),
+            Self::Broadcast(message) => Self::Broadcast(Arc::clone(message)),
+            Self::Send(peer, message) => Self::Send(*peer, Arc::clone(message)),
+            Self::SetTimer { key, epoch, after } => Self::SetTimer {
+                key: *key,
+                epoch: *epoch,
+                after: *after,
+            },
+            Self::Finalized { height, evidence } => Self::Finalized {
+                height: *height,
+                evidence: evidence.clone(),
+            },
+            Self::Stopped(reason) => Self::Stopped(reason.clone()),
+        }
+    }
+}
+
+/// Step of the voting round, for display.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Between two heights.
+    Waiting,
+    /// Waiting for a proposal.
+    Propose,
+    /// Prevoted.
+    Prevote,
+    /// Precommitted.
+    Precommit,
+    /// Deciding.
+    Commit,
+    /// Stopped or crashed.
+    Down,
+}
+
+/// One validator.
+pub struct ValidatorNode<C: Chain> {
+    state: State<Ctx>,
+    host: Host<C>,
+}
+
+impl<C: Chain> std::fmt::Debug for ValidatorNode<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ValidatorNode")
+            .field("index", &self.host.config.index)
+            .field("tip", &self.host.chain.tip())
+            .field("phase", &self.host.phase)
+            .finish_non_exhaustive()
+    }
+}
+
+fn new_state<C: Chain>(config: &NodeConfig, chain: &C) -> State<Ctx> {
+    let params = Params {
+        address: config.key.address(),
+        threshold_params: engine::ThresholdParams::default(),
+        // With proposals only the engine would never ask whether a block is valid.
+        value_payload: ValuePayload::ProposalAndParts,
+        enabled: true,
+    };
+    State::new(
+        Ctx,
+        Height(chain.tip() + 1),
+        chain.validators(),
+        params,
+        config.limits.future_heights,
+        config.limits.future_per_height,
+    )
+}
+
+impl<C: Chain> ValidatorNode<C> {
+    /// A validator on top of a chain that has no unfinished height.
+    #[must_use]
+    pub fn new(config: Arc<NodeConfig>, chain: C) -> Self {
+        let state = new_state(&config, &chain);
+        let limits = config.limits;
+        let host = Host {
+            next_peer: config.index,
+            config,
+            chain,
+            phase: Phase::Idle,
+            mode: Mode::Live,
+            blocks: BTreeMap::new(),
+            early: BTreeMap::new(),
+            catch_up: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            epoch: 0,
+            todo: VecDeque::new(),
+            actions: Vec::new(),
+            inputs: Vec::new(),
+            replayed: 0,
+            relogged: Vec::new(),
+            queue0: BoundedQueue::new(limits.future_heights, limits.future_per_height),
+            held_value: None,
+            best_seen: 0,
+            asked: None,
+            decided_at: 0,
+            helped: BTreeMap::new(),
+            counters: NodeCounters::default(),
+        };
+        Self { state, host }
+    }
+
+    /// Takes one event and returns what has to be done, in order.
+    ///
+    /// `now` is in microseconds and must not go back.
+    pub fn handle(&mut self, event: Event<C>, now: Micros, memo: &mut SigMemo) -> Vec<Action<C>> {
+        if matches!(self.host.phase, Phase::Stopped(_)) {
+            return Vec::new();
+        }
+        match event {
+            Event::Start => {
+                if self.host.phase == Phase::Idle {
+                    self.start_height();
+                }
+            }
+            Event::Timer { key, epoch } => self.on_timer(key, epoch),
+            Event::Message { from, message } => self.on_message(from, &message, now),
+        }
+        self.run(now, memo);
+        self.host.take_actions()
+    }
+
+    /// The chain as this validator knows it.
+    #[must_use]
+    pub fn chain(&self) -> &C {
+        &self.host.chain
+    }
+
+    /// Settings.
+    #[must_use]
+    pub fn config(&self) -> &NodeConfig {
+        &self.host.config
+    }
+
+    /// Counters.
+    #[must_use]
+    pub fn counters(&self) -> NodeCounters {
+        self.host.counters
+    }
+
+    /// Why it stopped itself, if it did.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&str> {
+        match &self.host.phase {
+            Phase::Stopped(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Height being decided (or waited for) and the round it is in.
+    #[must_use]
+    pub fn position(&self) -> (u64, u32, Step) {
+        let height = self.host.chain.tip() + 1;
+        let step = match self.host.phase {
+            Phase::Stopped(_) => Step::Down,
+            Phase::Idle | Phase::Waiting { .. } => Step::Waiting,
+            Phase::Running if self.state.driver.step_is_propose() => Step::Propose,
+            Phase::Running if self.state.driver.step_is_prevote() => Step::Prevote,
+            Phase::Running if self.state.driver.step_is_precommit() => Step::Precommit,
+            Phase::Running => Step::Commit,
+        };
+        let round = match self.host.phase {
+            Phase::Running => self.state.round().as_u32().unwrap_or(0),
+            _ => 0,
+        };
+        (height, round, step)
+    }
+
+    /// Ends this validator as a crash would: the chain and nothing volatile survives.
+    #[must_use]
+    pub fn crash(self) -> C {
+        let mut chain = self.host.chain;
+        chain.forget_volatile();
+        chain
+    }
+
+    fn on_timer(&mut self, key: TimerKey, epoch: u64) {
+        if self.host.timers.get(&key) != Some(&epoch) {
+            return;
+        }
+        self.host.timers.remove(&key);
+        match key.kind {
+            TimerKind::Pace => {
+                if let Phase::Waiting { paced, .. } = &mut self.host.phase {
+                    *paced = true;
+                }
+                self.maybe_start();
+            }
+            TimerKind::EmptyBlock => {
+                if matches!(self.host.phase, Phase::Waiting { .. }) {
+                    self.start_height();
+                }
+            }
+            TimerKind::Sync => {
+                self.host.asked = None;
+                if self.host.best_seen > self.host.chain.tip() + 1 {
+                    self.host.ask(None);
+                }
+            }
+            _ => {
+                if let Some(timeout) = key.timeout() {
+                    self.host.todo.push_back(Input::TimeoutElapsed(timeout));
+                }
+            }
+        }
+    }
+
+    /// Starts the next height when its time has come.
+    fn maybe_start(&mut self) {
+        let Phase::Waiting { paced, called } = self.host.phase else {
+            return;
+        };
+        let next = self.host.chain.tip() + 1;
+        let behind = self.host.catch_up.contains_key(&next) || self.host.best_seen > next;
+        if behind || (paced && (called || self.host.chain.pending() > 0)) {
+            self.start_height();
+        }
+    }
+
+    fn start_height(&mut self) {
+        let height = Height(self.host.chain.tip() + 1);
+        self.host.phase = Phase::Running;
+        self.host.held_value = None;
+        self.host.todo.push_back(Input::StartHeight(
+            height,
+            self.host.chain.validators(),
+            false,
+            None,
+            VoteExtensionPolicy::Disabled,
+        ));
+    }
+
+    /// Feeds the queue of inputs to the engine until nothing is left to do.
+    fn run(&mut self, now: Micros, memo: &mut SigMemo) {
+        while let Some(input) = self.host.todo.pop_front() {
+            let starts = matches!(input, Input::StartHeight(..));
+            if starts {
+                self.host.inputs.clear();
+                self.host.replayed = 0;
+                self.host.queue0 = self.state.input_queue.clone();
+            } else if self.host.inputs.len() >= self.host.config.limits.inputs {
+                self.host.counters.inputs_dropped += 1;
+                continue;
+            }
+            self.host.inputs.push(input.clone());
+            let Self { state, host } = self;
+            let result: Result<(), core::Error<Ctx>> = core::process!(
+                input: input,
+                state: state,
+                metrics: &(),
+                with: effect => host.answer(effect, now, memo)
+            );
+            if let Err(error) = result {
+                self.on_engine_error(&error);
+            }
+            if starts && self.host.mode == Mode::Live {
+                self.after_start(now);
+            }
+            if matches!(self.host.phase, Phase::Stopped(_)) {
+                self.host.todo.clear();
+            } else if self.host.todo.is_empty() && self.host.mode == Mode::Live {
+                self.maybe_start();
+            }
+        }
+    }
+
+    fn on_engine_error(&mut self, error: &core::Error<Ctx>) {
+        match error {
+            core::Error::ReplayDivergence(..) | core::Error::WalCorrupted(_) => {
+                self.host.stop(error.to_string());
+            }
+            _ => self.host.counters.engine_errors += 1,
+        }
+    }
+
+    /// Once a height runs: blocks that came early, and what catch-up has brought.
+    fn after_start(&mut self, now: Micros) {
+        let height = self.host.chain.tip() + 1;
+        self.host.early = self.host.early.split_off(&height);
+        for block in self.host.early.remove(&height).unwrap_or_default() {
+            self.host.take_block(block, now);
+        }
+        self.host.feed_catch_up(height);
+    }
+}
+
+impl<C: Chain> Host<C> {
+    pub(crate) fn stop(&mut self, reason: String) {
+        self.actions.push(Action::Stopped(reason.clone()));
+        self.phase = Phase::Stopped(reason);
+    }
+
+    fn take_actions(&mut self) -> Vec<Action<C>> {
+        std::mem::take(&mut self.actions)
+    }
+
+    pub(crate) fn set_timer(&mut self, key: TimerKey, after: Micros) {
+        self.epoch += 1;
+        self.timers.insert(key, self.epoch);
+        self.actions.push(Action::SetTimer {
+            key,
+            epoch: self.epoch,
+            after,
+        });
+    }
+
+    /// Whether a block may stand for its round: right height, built by that round's proposer.
+    pub(crate) fn well_placed(&self, block: &C::Block) -> bool {
+        block.height() == self.chain.tip() + 1
+            && self
+                .chain
+                .validators()
+                .proposer(block.height(), block.round())
+                .address
+                == block.proposer()
+    }
+}
