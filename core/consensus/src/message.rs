@@ -32,6 +32,8 @@ pub enum Message<C: Chain> {
     SyncResponse(Vec<Decided<C::Block>>),
     /// A transaction for the mempool.
     Tx(Arc<C::Tx>),
+    /// Ask for the proposal of (height, round) and the block it names.
+    Want(u64, u32, BlockId),
 }
 
 impl<C: Chain> Message<C> {
@@ -48,6 +50,7 @@ impl<C: Chain> Message<C> {
             Self::SyncRequest(_) => "sync-request",
             Self::SyncResponse(_) => "sync-response",
             Self::Tx(tx) => tx.kind(),
+            Self::Want(..) => "want",
         }
     }
 
@@ -64,6 +67,7 @@ impl<C: Chain> Message<C> {
             Self::SyncRequest(height) => (*height, 0),
             Self::SyncResponse(list) => (list.first().map_or(0, |d| d.certificate.height), 0),
             Self::Tx(_) => (0, 0),
+            Self::Want(height, round, _) => (*height, *round),
         }
     }
 
@@ -84,6 +88,7 @@ impl<C: Chain> Message<C> {
             Self::SyncRequest(height) => *height,
             Self::SyncResponse(list) => list.len() as u64,
             Self::Tx(_) => 0,
+            Self::Want(_, _, id) => head(&id.0),
         }
     }
 }
@@ -208,6 +213,10 @@ impl<C: Chain> BorshSerialize for Message<C> {
                 8_u8.serialize(w)?;
                 tx.as_ref().serialize(w)
             }
+            Self::Want(height, round, id) => {
+                9_u8.serialize(w)?;
+                (*height, *round, *id).serialize(w)
+            }
         }
     }
 }
@@ -243,6 +252,10 @@ impl<C: Chain> BorshDeserialize for Message<C> {
                 Self::SyncResponse(list)
             }
             8 => Self::Tx(Arc::new(C::Tx::deserialize_reader(r)?)),
+            9 => {
+                let (height, round, id) = BorshDeserialize::deserialize_reader(r)?;
+                Self::Want(height, round, id)
+            }
             kind => return Err(bad(format!("message kind {kind}"))),
         })
     }

@@ -249,6 +249,12 @@ impl<C: Chain> Cluster<C> {
         }
     }
 
+    /// Delivers a message to `to` as if `from` had sent it now: for fault injection.
+    pub fn inject(&mut self, from: PeerIndex, to: PeerIndex, message: Arc<Message<C>>) {
+        let from = Sender::Peer(from);
+        self.network.push(self.now, Due::Deliver { from, to, message });
+    }
+
     fn dispatch(&mut self, due: Due<Message<C>>) {
         match due {
             Due::Start(node) => {

@@ -106,7 +106,9 @@ impl<C: Chain> Host<C> {
                     SignedConsensusMsg::Vote(vote) => Message::Vote(vote),
                     SignedConsensusMsg::Proposal(offer) => Message::Proposal(offer),
                 };
-                self.actions.push(Action::Broadcast(Arc::new(message)));
+                let message = Arc::new(message);
+                self.note_offer(&message);
+                self.actions.push(Action::Broadcast(message));
                 r.resume_with(())
             }
             Effect::PublishLivenessMsg(message, r) => {
@@ -281,6 +283,8 @@ impl<C: Chain> Host<C> {
             self.chain.report(found.clone());
         }
         self.blocks.clear();
+        self.offers.clear();
+        self.wanted.clear();
         self.decided_at = now;
         self.actions.push(Action::ResetLog(height + 1));
         self.actions.push(Action::Finalized {

@@ -89,7 +89,7 @@ pub fn default_timeouts() -> LinearTimeouts {
         prevote_delta: Duration::from_millis(100),
         precommit: Duration::from_millis(200),
         precommit_delta: Duration::from_millis(100),
-        rebroadcast: Duration::from_secs(1),
+        rebroadcast: Duration::from_millis(300),
         max_timeout: Duration::from_secs(10),
     }
 }
@@ -111,6 +111,8 @@ pub enum TimerKind {
     EmptyBlock,
     /// A catch-up request had no answer.
     Sync,
+    /// Others vote for a block whose proposal or content did not reach us.
+    Want,
 }
 
 /// Name of a timer.
@@ -147,7 +149,7 @@ impl TimerKey {
             TimerKind::Prevote => Some(Timeout::prevote(round)),
             TimerKind::Precommit => Some(Timeout::precommit(round)),
             TimerKind::Rebroadcast => Some(Timeout::rebroadcast(round)),
-            TimerKind::Pace | TimerKind::EmptyBlock | TimerKind::Sync => None,
+            TimerKind::Pace | TimerKind::EmptyBlock | TimerKind::Sync | TimerKind::Want => None,
         }
     }
 }
@@ -269,6 +271,10 @@ pub(crate) struct Host<C: Chain> {
     pub mode: Mode,
     /// Undecided blocks of the current height.
     pub blocks: BTreeMap<BlockId, Arc<C::Block>>,
+    /// Proposals seen at the current height, by round, to hand on to those who missed them.
+    pub offers: BTreeMap<u32, Arc<Message<C>>>,
+    /// Blocks others vote for in a round, and who does.
+    pub wanted: BTreeMap<u32, (PeerIndex, BlockId)>,
     /// Blocks of later heights, unjudged.
     pub early: BTreeMap<u64, Vec<Arc<C::Block>>>,
     /// Decided blocks of later heights received by catch-up.
@@ -388,6 +394,8 @@ impl<C: Chain> ValidatorNode<C> {
             phase: Phase::Idle,
             mode: Mode::Live,
             blocks: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            wanted: BTreeMap::new(),
             early: BTreeMap::new(),
             catch_up: BTreeMap::new(),
             timers: BTreeMap::new(),
@@ -499,6 +507,7 @@ impl<C: Chain> ValidatorNode<C> {
                     self.start_height();
                 }
             }
+            TimerKind::Want => self.host.ask_for_wanted(key.round),
             TimerKind::Sync => {
                 self.host.asked = None;
                 if self.host.best_seen > self.host.chain.tip() + 1 {

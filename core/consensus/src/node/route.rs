@@ -1,45 +1,55 @@
 //! What arrives from others: routing, early blocks, catch-up.
 
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use arc_malachitebft_core_consensus as core;
 use arc_malachitebft_core_types as engine;
 use core::{Input, PeerId, ProposedValue};
-use engine::{Round, ValueOrigin, ValueResponse};
+use engine::{NilOrVal, Round, ValueOrigin, ValueResponse};
 
 use super::{
     Action, Host, Micros, PeerIndex, Phase, SYNC_BATCH, TimerKey, TimerKind, ValidatorNode,
 };
 use crate::chain::{Block, Chain, Decided};
-use crate::context::{Height, Value};
+use crate::context::{BlockId, Height, Value};
 use crate::message::Message;
 
 /// An unanswered catch-up request is repeated, to another peer, after this.
 const SYNC_RETRY: Micros = 400_000;
 /// Differences of one height this short are normal and heal by themselves.
 const GRACE: Micros = 250_000;
+/// A block others vote for is asked for after this.
+const WANT_AFTER: Micros = 40_000;
+/// Proposals, and wishes for blocks, kept per height.
+const MAX_OFFERS: usize = 32;
 /// A peer seen at an old height is sent the decision at most this often.
 const HELP_EVERY: Micros = 200_000;
 
 impl<C: Chain> ValidatorNode<C> {
-    pub(super) fn on_message(&mut self, from: PeerIndex, message: &Message<C>, now: Micros) {
+    pub(super) fn on_message(&mut self, from: PeerIndex, message: &Arc<Message<C>>, now: Micros) {
         let host = &mut self.host;
-        match message {
+        match message.as_ref() {
             Message::Tx(tx) => {
                 if !host.chain.submit(Arc::clone(tx)) {
                     host.counters.txs_refused += 1;
                 }
             }
             Message::SyncRequest(height) => host.answer_request(from, *height),
+            Message::Want(height, round, id) => host.answer_want(from, *height, *round, *id),
             Message::SyncResponse(list) => host.on_response(from, list),
             Message::Block(block) => host.on_block(from, block, now),
             Message::Vote(vote) => {
                 if host.heard_of(from, vote.message.height.0, now) {
+                    if let NilOrVal::Val(id) = vote.message.value {
+                        host.note_vote(from, vote.message.height.0, vote.message.round, id);
+                    }
                     host.todo.push_back(Input::Vote(vote.clone()));
                 }
             }
             Message::Proposal(offer) => {
                 if host.heard_of(from, offer.message.height.0, now) {
+                    host.note_offer(message);
                     host.todo.push_back(Input::Proposal(offer.clone()));
                 }
             }
@@ -195,6 +205,64 @@ impl<C: Chain> Host<C> {
             decided.certificate.to_engine(),
         );
         self.todo.push_back(Input::SyncValueResponse(response));
+    }
+
+    /// Remembers the proposal of a round, for those who missed it. It is not
+    /// judged here: whoever gets it checks its signature.
+    pub(super) fn note_offer(&mut self, message: &Arc<Message<C>>) {
+        let Message::Proposal(offer) = message.as_ref() else {
+            return;
+        };
+        let round = offer.message.round.as_u32().unwrap_or(0);
+        let rightful = offer.message.height.0 == self.chain.tip() + 1
+            && self.chain.validators().proposer(offer.message.height.0, round).address
+                == offer.message.proposer;
+        if rightful && (self.offers.len() < MAX_OFFERS || self.offers.contains_key(&round)) {
+            self.offers.entry(round).or_insert_with(|| Arc::clone(message));
+        }
+    }
+
+    /// Somebody votes for a block: if we miss it or its proposal, ask after a moment.
+    fn note_vote(&mut self, from: PeerIndex, height: u64, round: Round, id: BlockId) {
+        let Some(round) = round.as_u32() else {
+            return;
+        };
+        let complete = self.offers.contains_key(&round) && self.blocks.contains_key(&id);
+        if complete || !self.at(height) || self.wanted.len() >= MAX_OFFERS {
+            return;
+        }
+        if let Entry::Vacant(free) = self.wanted.entry(round) {
+            free.insert((from, id));
+            let key = TimerKey {
+                kind: TimerKind::Want,
+                round,
+            };
+            self.set_timer(key, WANT_AFTER);
+        }
+    }
+
+    pub(super) fn ask_for_wanted(&mut self, round: u32) {
+        let Some((peer, id)) = self.wanted.remove(&round) else {
+            return;
+        };
+        let complete = self.offers.contains_key(&round) && self.blocks.contains_key(&id);
+        if !complete && self.phase == Phase::Running && peer != self.config.index {
+            let message = Message::Want(self.chain.tip() + 1, round, id);
+            self.actions.push(Action::Send(peer, Arc::new(message)));
+        }
+    }
+
+    fn answer_want(&mut self, from: PeerIndex, height: u64, round: u32, id: BlockId) {
+        if height != self.chain.tip() + 1 || from == self.config.index {
+            return;
+        }
+        if let Some(block) = self.blocks.get(&id) {
+            let message = Message::Block(Arc::clone(block));
+            self.actions.push(Action::Send(from, Arc::new(message)));
+        }
+        if let Some(offer) = self.offers.get(&round) {
+            self.actions.push(Action::Send(from, Arc::clone(offer)));
+        }
     }
 
     fn on_block(&mut self, from: PeerIndex, block: &Arc<C::Block>, now: Micros) {
