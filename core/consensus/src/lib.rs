@@ -34,4 +34,4 @@ pub use node::{
     Action, Event, Limits, Micros, NodeConfig, NodeCounters, NodeSnapshot, PeerIndex, SYNC_BATCH,
     Step, TimerKey, TimerKind, ValidatorNode, default_timeouts,
 };
-pub use sign::{KeyPair, SigMemo, verify};
+pub use sign::{Checks, KeyPair, SigMemo, verify};

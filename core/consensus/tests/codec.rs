@@ -32,7 +32,15 @@ fn messages() -> Vec<Vec<u8>> {
         }
     }
     let kinds: Vec<&str> = found.keys().copied().collect();
-    for kind in ["block", "precommit", "prevote", "proposal", "round", "sync-request", "sync-response"] {
+    for kind in [
+        "block",
+        "precommit",
+        "prevote",
+        "proposal",
+        "round",
+        "sync-request",
+        "sync-response",
+    ] {
         assert!(kinds.contains(&kind), "{kind} missing in {kinds:?}");
     }
     found.into_values().collect()
@@ -60,7 +68,12 @@ fn mutated_bytes_never_panic_a_validator() {
     // Whatever still decodes is fed to a running validator.
     let cluster = std::cell::RefCell::new(group(4, &fast(5, 0)));
     cluster.borrow_mut().advance(SimTime(200));
-    let input = (0..samples.len(), any::<proptest::sample::Index>(), any::<u8>(), any::<bool>());
+    let input = (
+        0..samples.len(),
+        any::<proptest::sample::Index>(),
+        any::<u8>(),
+        any::<bool>(),
+    );
     runner
         .run(&input, |(which, at, byte, cut)| {
             let mut bytes = samples[which].clone();

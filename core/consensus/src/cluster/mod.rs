@@ -18,7 +18,7 @@ use crate::node::{
     Event, Limits, Micros, NodeConfig, NodeCounters, PeerIndex, Step, ValidatorNode,
     default_timeouts,
 };
-use crate::sign::{KeyPair, SigMemo};
+use crate::sign::{Checks, KeyPair, SigMemo};
 
 pub use snapshot::ClusterSnapshot;
 
@@ -40,6 +40,8 @@ pub struct ClusterConfig {
     pub empty_block_interval_ms: u64,
     /// Links between the validators.
     pub links: LinkConfig,
+    /// How often signatures are checked.
+    pub checks: Checks,
     /// Bounds.
     pub limits: Limits,
 }
@@ -51,6 +53,7 @@ impl Default for ClusterConfig {
             min_block_interval_ms: 1_000,
             empty_block_interval_ms: 10_000,
             links: LinkConfig::default(),
+            checks: Checks::default(),
             limits: Limits::default(),
         }
     }
@@ -209,7 +212,7 @@ impl<C: Chain> Cluster<C> {
             members,
             network,
             now,
-            memo: SigMemo::default(),
+            memo: SigMemo::default().with_checks(config.checks),
             equivocators: BTreeSet::new(),
             undrained: VecDeque::new(),
             undrained_dropped: 0,
@@ -252,7 +255,8 @@ impl<C: Chain> Cluster<C> {
     /// Delivers a message to `to` as if `from` had sent it now: for fault injection.
     pub fn inject(&mut self, from: PeerIndex, to: PeerIndex, message: Arc<Message<C>>) {
         let from = Sender::Peer(from);
-        self.network.push(self.now, Due::Deliver { from, to, message });
+        self.network
+            .push(self.now, Due::Deliver { from, to, message });
     }
 
     fn dispatch(&mut self, due: Due<Message<C>>) {

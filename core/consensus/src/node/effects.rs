@@ -283,6 +283,8 @@ impl<C: Chain> Host<C> {
             self.chain.report(found.clone());
         }
         self.blocks.clear();
+        self.taken.clear();
+        self.attempts = 0;
         self.offers.clear();
         self.wanted.clear();
         self.decided_at = now;

@@ -40,10 +40,10 @@ pub struct Limits {
     pub future_heights: usize,
     /// Messages buffered per future height.
     pub future_per_height: usize,
-    /// Undecided blocks kept of the current height.
-    pub blocks: usize,
-    /// Blocks kept per future height.
-    pub early_per_height: usize,
+    /// Undecided blocks of the current height taken from one sender.
+    pub blocks_per_sender: usize,
+    /// Blocks of one future height taken from one sender.
+    pub early_per_sender: usize,
     /// Inputs recorded at one height, for rewinding.
     pub inputs: usize,
 }
@@ -53,8 +53,8 @@ impl Default for Limits {
         Self {
             future_heights: 16,
             future_per_height: 4_096,
-            blocks: 64,
-            early_per_height: 8,
+            blocks_per_sender: 16,
+            early_per_sender: 4,
             inputs: 1 << 18,
         }
     }
@@ -271,12 +271,14 @@ pub(crate) struct Host<C: Chain> {
     pub mode: Mode,
     /// Undecided blocks of the current height.
     pub blocks: BTreeMap<BlockId, Arc<C::Block>>,
+    /// How many of them each peer sent.
+    pub taken: BTreeMap<PeerIndex, usize>,
     /// Proposals seen at the current height, by round, to hand on to those who missed them.
     pub offers: BTreeMap<u32, Arc<Message<C>>>,
     /// Blocks others vote for in a round, and who does.
     pub wanted: BTreeMap<u32, (PeerIndex, BlockId)>,
     /// Blocks of later heights, unjudged.
-    pub early: BTreeMap<u64, Vec<Arc<C::Block>>>,
+    pub early: BTreeMap<u64, Vec<(PeerIndex, Arc<C::Block>)>>,
     /// Decided blocks of later heights received by catch-up.
     pub catch_up: BTreeMap<u64, (PeerIndex, Decided<C::Block>)>,
     pub timers: BTreeMap<TimerKey, u64>,
@@ -299,6 +301,8 @@ pub(crate) struct Host<C: Chain> {
     pub next_peer: PeerIndex,
     /// Height asked for and not answered.
     pub asked: Option<u64>,
+    /// How often it was asked for.
+    pub attempts: PeerIndex,
     /// When the last height was decided here.
     pub decided_at: Micros,
     /// Last time each peer was answered unasked, to answer floods once.
@@ -394,6 +398,7 @@ impl<C: Chain> ValidatorNode<C> {
             phase: Phase::Idle,
             mode: Mode::Live,
             blocks: BTreeMap::new(),
+            taken: BTreeMap::new(),
             offers: BTreeMap::new(),
             wanted: BTreeMap::new(),
             early: BTreeMap::new(),
@@ -409,6 +414,7 @@ impl<C: Chain> ValidatorNode<C> {
             held_value: None,
             best_seen: 0,
             asked: None,
+            attempts: 0,
             decided_at: 0,
             helped: BTreeMap::new(),
             counters: NodeCounters::default(),
@@ -509,10 +515,7 @@ impl<C: Chain> ValidatorNode<C> {
             }
             TimerKind::Want => self.host.ask_for_wanted(key.round),
             TimerKind::Sync => {
-                self.host.asked = None;
-                if self.host.best_seen > self.host.chain.tip() + 1 {
-                    self.host.ask(None);
-                }
+                self.host.ask_again();
             }
             _ => {
                 if let Some(timeout) = key.timeout() {
@@ -528,8 +531,8 @@ impl<C: Chain> ValidatorNode<C> {
             return;
         };
         let next = self.host.chain.tip() + 1;
-        let behind = self.host.catch_up.contains_key(&next) || self.host.best_seen > next;
-        if behind || (paced && (called || self.host.chain.pending() > 0)) {
+        let decided_elsewhere = self.host.catch_up.contains_key(&next);
+        if decided_elsewhere || (paced && (called || self.host.chain.pending() > 0)) {
             self.start_height();
         }
     }
@@ -594,8 +597,8 @@ impl<C: Chain> ValidatorNode<C> {
     fn after_start(&mut self, now: Micros) {
         let height = self.host.chain.tip() + 1;
         self.host.early = self.host.early.split_off(&height);
-        for block in self.host.early.remove(&height).unwrap_or_default() {
-            self.host.take_block(block, now);
+        for (from, block) in self.host.early.remove(&height).unwrap_or_default() {
+            self.host.take_block(from, block, now);
         }
         self.host.feed_catch_up(height);
     }

@@ -36,7 +36,7 @@ impl<C: Chain> ValidatorNode<C> {
         let mut node = Self::new(config, chain);
         let height = node.host.chain.tip() + 1;
         for block in kept {
-            if block.height() == height && node.host.blocks.len() < node.host.config.limits.blocks {
+            if block.height() == height {
                 node.host.blocks.insert(block.id(), block);
             }
         }

@@ -161,10 +161,27 @@ impl<C: Chain> Host<C> {
             return;
         }
         self.asked = Some(current);
+        self.attempts += 1;
         self.counters.sync_requests += 1;
         self.actions
             .push(Action::Send(peer, Arc::new(Message::SyncRequest(current))));
         self.set_timer(TimerKey::plain(TimerKind::Sync), SYNC_RETRY);
+    }
+
+    /// The last request had no answer. When nobody has it, whoever claimed to
+    /// be ahead was wrong, and we stop believing it.
+    pub(super) fn ask_again(&mut self) {
+        self.asked = None;
+        let current = self.chain.tip() + 1;
+        if self.best_seen <= current {
+            return;
+        }
+        if self.attempts >= 2 * self.config.peers {
+            self.attempts = 0;
+            self.best_seen = current;
+        } else {
+            self.ask(None);
+        }
     }
 
     fn on_response(&mut self, from: PeerIndex, list: &[Decided<C::Block>]) {
@@ -215,10 +232,16 @@ impl<C: Chain> Host<C> {
         };
         let round = offer.message.round.as_u32().unwrap_or(0);
         let rightful = offer.message.height.0 == self.chain.tip() + 1
-            && self.chain.validators().proposer(offer.message.height.0, round).address
+            && self
+                .chain
+                .validators()
+                .proposer(offer.message.height.0, round)
+                .address
                 == offer.message.proposer;
         if rightful && (self.offers.len() < MAX_OFFERS || self.offers.contains_key(&round)) {
-            self.offers.entry(round).or_insert_with(|| Arc::clone(message));
+            self.offers
+                .entry(round)
+                .or_insert_with(|| Arc::clone(message));
         }
     }
 
@@ -272,30 +295,35 @@ impl<C: Chain> Host<C> {
             return;
         }
         if height == current && self.phase == Phase::Running {
-            self.take_block(Arc::clone(block), now);
+            self.take_block(from, Arc::clone(block), now);
             return;
         }
-        if height < current || height > current + self.config.limits.future_heights as u64 {
+        if height > current + self.config.limits.future_heights as u64 {
             return;
         }
         let early = self.early.entry(height).or_default();
-        if early.len() < self.config.limits.early_per_height {
-            early.push(Arc::clone(block));
+        let sent = early.iter().filter(|(peer, _)| *peer == from).count();
+        if sent < self.config.limits.early_per_sender {
+            early.push((from, Arc::clone(block)));
         } else {
             self.counters.early_dropped += 1;
         }
     }
 
     /// Keeps a block of the running height and tells the engine our verdict on it.
-    pub(super) fn take_block(&mut self, block: Arc<C::Block>, now: Micros) {
+    ///
+    /// Blocks are not signed, so anybody can make one up: each sender has a quota.
+    pub(super) fn take_block(&mut self, from: PeerIndex, block: Arc<C::Block>, now: Micros) {
         let id = block.id();
         if self.blocks.contains_key(&id) || !self.well_placed(&block) {
             return;
         }
-        if self.blocks.len() >= self.config.limits.blocks {
+        let taken = self.taken.entry(from).or_default();
+        if *taken >= self.config.limits.blocks_per_sender {
             self.counters.blocks_dropped += 1;
             return;
         }
+        *taken += 1;
         let validity = self.judge(&block, now);
         self.blocks.insert(id, Arc::clone(&block));
         self.actions.push(Action::Keep(Arc::clone(&block)));
