@@ -1,5 +1,6 @@
 //! Reads a scene with everything it refers to.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ron::error::{Error as RonError, SpannedError};
@@ -173,14 +174,11 @@ impl<'a> Files<'a, '_, '_> {
             })
             .collect();
         let sets: Option<Vec<ProfileSet>> = sets.into_iter().collect();
+        let mut seen = BTreeSet::new();
         for (i, set) in sets.iter().flatten().enumerate() {
             for series in &set.series {
-                let earlier = sets
-                    .iter()
-                    .flatten()
-                    .take(i)
-                    .any(|s| s.series(&series.id).is_some());
-                if earlier {
+                // Twice in one file is that file's own problem.
+                if !seen.insert(series.id.as_str()) {
                     self.report.say(
                         list.item(i),
                         format!("series `{}` is also in an earlier profile file", series.id),

@@ -76,6 +76,15 @@ fn index<'a>(ids: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
     ids.enumerate().map(|(i, id)| (id, i)).collect()
 }
 
+fn index_series(profiles: &[ProfileSet]) -> BTreeMap<&str, SeriesRef> {
+    let sets = profiles.iter().enumerate();
+    sets.flat_map(|(set, profile)| {
+        let series = profile.series.iter().enumerate();
+        series.map(move |(i, s)| (s.id.as_str(), SeriesRef { set, series: i }))
+    })
+    .collect()
+}
+
 /// Resolves a scene whose names are all known; reports equipment that no
 /// source or no M-LMD supplies and returns `None` if there is any.
 pub(super) fn resolve(
@@ -89,6 +98,7 @@ pub(super) fn resolve(
     let buses = index(grid.buses.iter().map(|bus| bus.id.as_str()));
     let loads = index(grid.loads.iter().map(|load| load.id.as_str()));
     let lines = index(grid.lines.iter().map(|line| line.id.as_str()));
+    let series = index_series(profiles);
     let homes = index(scene.homes.iter().map(|home| home.id.as_str()));
     let clusters: BTreeMap<&str, usize> = (scene.clusters.iter().enumerate())
         .flat_map(|(i, cluster)| cluster.mlmds.iter().map(move |mlmd| (mlmd.as_str(), i)))
@@ -156,7 +166,7 @@ pub(super) fn resolve(
             let load = *loads.get(home.load.as_str())?;
             let bus = *buses.get(grid.loads.get(load)?.at.bus.as_str())?;
             let mlmd = area(root.field("homes").item(i).field("load"), &home.id, bus)?;
-            let profile = series(profiles, &home.profile)?;
+            let profile = *series.get(home.profile.as_str())?;
             Some(HomeRefs {
                 load,
                 bus,
@@ -188,15 +198,6 @@ pub(super) fn resolve(
         homes: home_refs.into_iter().collect::<Option<_>>()?,
         shared_batteries: shared.into_iter().collect::<Option<_>>()?,
         mlmds: mlmds.into_iter().collect::<Option<_>>()?,
-        solar: series(profiles, &scene.solar_series)?,
-    })
-}
-
-fn series(profiles: &[ProfileSet], id: &str) -> Option<SeriesRef> {
-    profiles.iter().enumerate().find_map(|(set, profile)| {
-        Some(SeriesRef {
-            set,
-            series: profile.series_index(id)?,
-        })
+        solar: *series.get(scene.solar_series.as_str())?,
     })
 }

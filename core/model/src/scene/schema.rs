@@ -239,9 +239,16 @@ pub struct MlmdSpec {
     pub line: String,
     /// Operating current limit per phase, A.
     pub limit_a: u32,
+    /// Time above the limit after which it opens, s.
+    #[serde(default = "trip_delay")]
+    pub trip_after_s: u32,
     /// Whether it starts closed.
     #[serde(default = "closed")]
     pub closed: bool,
+}
+
+fn trip_delay() -> u32 {
+    60
 }
 
 fn closed() -> bool {

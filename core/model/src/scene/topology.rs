@@ -6,7 +6,7 @@
 //! switches, so in a meshed network it is the one with the fewest elements.
 //! M-LMDs count as closed here: their areas do not change when they open.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::grid::{GridCase, LineEnd};
 
@@ -85,11 +85,14 @@ type Edge = (usize, Option<(usize, LineEnd)>);
 
 fn edges(grid: &GridCase, bus: &impl Fn(&str) -> Option<usize>) -> Vec<Vec<Edge>> {
     let mut edges: Vec<Vec<Edge>> = vec![Vec::new(); grid.buses.len()];
+    let open: BTreeSet<&str> = grid
+        .switches
+        .iter()
+        .filter(|switch| !switch.closed)
+        .map(|s| s.line.as_str())
+        .collect();
     for (i, line) in grid.lines.iter().enumerate() {
-        let open = grid
-            .switches
-            .iter()
-            .any(|switch| switch.line == line.id && !switch.closed);
+        let open = open.contains(line.id.as_str());
         if let (Some(from), Some(to), false) = (bus(&line.from.bus), bus(&line.to.bus), open) {
             edges[from].push((to, Some((i, LineEnd::From))));
             edges[to].push((from, Some((i, LineEnd::To))));

@@ -26,10 +26,7 @@ impl Check<'_, '_, '_> {
                 format!("write 1 to {MAX_HOMES} homes"),
             );
         }
-        let loads: Option<Vec<&str>> = self
-            .known
-            .grid
-            .map(|grid| grid.loads.iter().map(|load| load.id.as_str()).collect());
+        let names = self.names;
         let mut owner: BTreeMap<&str, &str> = BTreeMap::new();
         for (i, home) in scene.homes.iter().enumerate() {
             let at = list.item(i);
@@ -41,11 +38,16 @@ impl Check<'_, '_, '_> {
                     "every load of the grid is one customer",
                 );
             }
-            if let Some(loads) = &loads {
-                self.refers(load_at, "load", &home.load, loads.iter().copied());
-            }
-            self.refers_to_series(at.field("profile"), &home.profile);
-            self.refers_to_preferences(at.field("preferences"), &home.preferences);
+            self.refers(load_at, "load", &home.load, &names.loads);
+            let profile = at.field("profile");
+            self.refers(profile, "profile series", &home.profile, &names.series);
+            let preferences = at.field("preferences");
+            self.refers(
+                preferences,
+                "preference set",
+                &home.preferences,
+                &names.preferences,
+            );
             if let Some(pv) = home.pv {
                 self.pv(at.field("pv"), pv);
             }
@@ -63,22 +65,20 @@ impl Check<'_, '_, '_> {
 
     pub(super) fn shared_batteries(&mut self) {
         let scene = self.scene;
-        let homes: Vec<&str> = scene.homes.iter().map(|home| home.id.as_str()).collect();
+        let names = self.names;
         for (i, battery) in scene.shared_batteries.iter().enumerate() {
             let at = self.at("shared_batteries", i);
-            if let Some(grid) = self.known.grid {
-                let buses = grid.buses.iter().map(|bus| bus.id.as_str());
-                self.refers(at.field("bus"), "bus", &battery.bus, buses);
-            }
+            self.refers(at.field("bus"), "bus", &battery.bus, &names.buses);
             self.battery(at.field("battery"), battery.battery);
-            self.refers_to_preferences(at.field("preferences"), &battery.preferences);
+            let preferences = at.field("preferences");
+            self.refers(
+                preferences,
+                "preference set",
+                &battery.preferences,
+                &names.preferences,
+            );
             for (j, home) in battery.shared_by.iter().enumerate() {
-                self.refers(
-                    at.field("shared_by").item(j),
-                    "home",
-                    home,
-                    homes.iter().copied(),
-                );
+                self.refers(at.field("shared_by").item(j), "home", home, &names.homes);
             }
         }
     }

@@ -61,26 +61,15 @@ impl<'a> Check<'a, '_, '_> {
                 self.ledger_named(at.item(0), ledger);
             }
             EventAction::SilenceMeter(meter) | EventAction::RestoreMeter(meter) => {
-                let scene = self.scene;
-                let meters = (scene.homes.iter().map(|home| home.id.as_str())).chain(
-                    scene
-                        .shared_batteries
-                        .iter()
-                        .map(|battery| battery.id.as_str()),
-                );
-                self.refers(at.item(0), "meter of", meter, meters);
+                let names = self.names;
+                self.refers(at.item(0), "meter of", meter, &names.meters);
             }
         }
     }
 
     fn mlmd_named(&mut self, at: At<'_>, id: &str) {
-        let scene = self.scene;
-        self.refers(
-            at,
-            "M-LMD",
-            id,
-            scene.mlmds.iter().map(|mlmd| mlmd.id.as_str()),
-        );
+        let names = self.names;
+        self.refers(at, "M-LMD", id, &names.mlmds);
     }
 
     fn validator(&mut self, at: At<'_>, ledger: &str, index: u32, count: u32) {

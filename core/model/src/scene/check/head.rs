@@ -48,7 +48,8 @@ impl Check<'_, '_, '_> {
             scene.layout.rotate_deg,
             Range::Closed(-360.0, 360.0),
         );
-        self.refers_to_series(root.field("solar_series"), &scene.solar_series);
+        let (names, solar) = (self.names, root.field("solar_series"));
+        self.refers(solar, "profile series", &scene.solar_series, &names.series);
         self.intervals();
         self.prices();
     }

@@ -7,7 +7,7 @@ mod head;
 mod network;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Issue;
 use super::schema::Scene;
@@ -42,6 +42,10 @@ impl<'a> Report<'a> {
 
     /// Adds a problem at a place of the scene file.
     pub(super) fn say(&mut self, at: At<'_>, message: impl Into<String>, hint: impl Into<String>) {
+        if self.is_full() {
+            self.left_out += 1;
+            return;
+        }
         let (line, column) = line_col(self.text, at.offset());
         self.push(Issue {
             file: self.file.to_owned(),
@@ -54,11 +58,15 @@ impl<'a> Report<'a> {
 
     /// Adds a problem of another file.
     pub(super) fn push(&mut self, issue: Issue) {
-        if self.issues.len() < MAX_ISSUES {
-            self.issues.push(issue);
-        } else {
+        if self.is_full() {
             self.left_out += 1;
+        } else {
+            self.issues.push(issue);
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.issues.len() >= MAX_ISSUES
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -91,23 +99,56 @@ pub(super) struct Known<'a> {
     pub(super) profiles: Option<&'a [ProfileSet]>,
 }
 
-impl Known<'_> {
-    fn series(&self) -> Option<Vec<&str>> {
-        let sets = self.profiles?;
-        Some(
-            sets.iter()
-                .flat_map(|set| &set.series)
-                .map(|series| series.id.as_str())
-                .collect(),
-        )
+/// The names a scene may refer to; `None` where their file did not load.
+struct Names<'a> {
+    loads: Option<BTreeSet<&'a str>>,
+    buses: Option<BTreeSet<&'a str>>,
+    lines: Option<BTreeSet<&'a str>>,
+    series: Option<BTreeSet<&'a str>>,
+    preferences: Option<BTreeSet<&'a str>>,
+    homes: Option<BTreeSet<&'a str>>,
+    meters: Option<BTreeSet<&'a str>>,
+    mlmds: Option<BTreeSet<&'a str>>,
+    entities: Option<BTreeSet<&'a str>>,
+    ledgers: Option<BTreeSet<&'a str>>,
+}
+
+impl<'a> Names<'a> {
+    fn new(scene: &'a Scene, known: &Known<'a>) -> Self {
+        let homes: BTreeSet<&str> = scene.homes.iter().map(|e| e.id.as_str()).collect();
+        let mut meters = homes.clone();
+        meters.extend(scene.shared_batteries.iter().map(|e| e.id.as_str()));
+        let mlmds: BTreeSet<&str> = scene.mlmds.iter().map(|e| e.id.as_str()).collect();
+        let entities = meters.union(&mlmds).copied().collect();
+        let clusters = scene.clusters.iter().map(|e| e.id.as_str());
+        Self {
+            loads: known
+                .grid
+                .map(|grid| grid.loads.iter().map(|e| e.id.as_str()).collect()),
+            buses: known
+                .grid
+                .map(|grid| grid.buses.iter().map(|e| e.id.as_str()).collect()),
+            lines: known
+                .grid
+                .map(|grid| grid.lines.iter().map(|e| e.id.as_str()).collect()),
+            series: known.profiles.map(|sets| {
+                let series = sets.iter().flat_map(|set| &set.series);
+                series.map(|series| series.id.as_str()).collect()
+            }),
+            preferences: Some(scene.preferences.keys().map(String::as_str).collect()),
+            homes: Some(homes),
+            meters: Some(meters),
+            mlmds: Some(mlmds),
+            entities: Some(entities),
+            ledgers: Some(clusters.chain([ROOT_LEDGER]).collect()),
+        }
     }
 }
 
 pub(super) struct Check<'a, 'r, 't> {
     scene: &'a Scene,
     root: At<'a>,
-    known: &'a Known<'a>,
-    series: Option<Vec<&'a str>>,
+    names: &'a Names<'a>,
     report: &'r mut Report<'t>,
 }
 
@@ -115,14 +156,14 @@ pub(super) struct Check<'a, 'r, 't> {
 pub(super) fn check<'a>(
     scene: &'a Scene,
     places: &'a Node,
-    known: &'a Known<'a>,
+    known: &Known<'a>,
     report: &mut Report<'_>,
 ) {
+    let names = Names::new(scene, known);
     let mut check = Check {
         scene,
         root: At::root(places),
-        known,
-        series: known.series(),
+        names: &names,
         report,
     };
     check.head();
@@ -143,40 +184,27 @@ impl<'a> Check<'a, '_, '_> {
         self.root.field(list).item(index)
     }
 
-    /// Reports `name` unless it is among `known`.
-    fn refers<'k>(
+    /// Reports `name` unless it is among `known`, or nothing can be known.
+    fn refers(
         &mut self,
         at: At<'_>,
         what: &str,
         name: &str,
-        known: impl IntoIterator<Item = &'k str>,
+        known: &Option<BTreeSet<&str>>,
     ) -> bool {
-        let known: Vec<&str> = known.into_iter().collect();
-        if known.contains(&name) {
+        let Some(known) = known else { return true };
+        if known.contains(name) {
             return true;
         }
-        self.report.say(
-            at,
-            format!("{what} `{name}` does not exist"),
-            suggest::hint(name, known),
-        );
+        let message = format!("{what} `{name}` does not exist");
+        // Suggesting is the slow part; past the limit nobody reads it.
+        let hint = if self.report.is_full() {
+            String::new()
+        } else {
+            suggest::hint(name, known.iter().copied())
+        };
+        self.report.say(at, message, hint);
         false
-    }
-
-    fn refers_to_series(&mut self, at: At<'_>, name: &str) {
-        if let Some(series) = self.series.clone() {
-            self.refers(at, "profile series", name, series);
-        }
-    }
-
-    fn refers_to_preferences(&mut self, at: At<'_>, name: &str) {
-        let scene = self.scene;
-        self.refers(
-            at,
-            "preference set",
-            name,
-            scene.preferences.keys().map(String::as_str),
-        );
     }
 
     /// Ids are unique over everything a person can select or command.

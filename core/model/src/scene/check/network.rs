@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Check;
 use super::value::MAX_KW;
-use super::{Check, ROOT_LEDGER};
 use crate::scene::paths;
 use crate::scene::schema::{LedgerSpec, LinkSpec};
 use crate::scene::spans::At;
@@ -27,10 +27,7 @@ impl Check<'_, '_, '_> {
                 "write at least one, at the head",
             );
         }
-        let lines: Option<Vec<&str>> = self
-            .known
-            .grid
-            .map(|grid| grid.lines.iter().map(|line| line.id.as_str()).collect());
+        let names = self.names;
         let mut owner: BTreeMap<&str, &str> = BTreeMap::new();
         for (i, mlmd) in scene.mlmds.iter().enumerate() {
             let at = self.at("mlmds", i);
@@ -42,10 +39,9 @@ impl Check<'_, '_, '_> {
                     "one M-LMD per line",
                 );
             }
-            if let Some(lines) = &lines {
-                self.refers(line_at, "line", &mlmd.line, lines.iter().copied());
-            }
+            self.refers(line_at, "line", &mlmd.line, &names.lines);
             self.whole(at, "limit_a", u64::from(mlmd.limit_a), 1, MAX_KW as u64);
+            self.whole(at, "trip_after_s", u64::from(mlmd.trip_after_s), 0, 86_400);
         }
     }
 
@@ -56,7 +52,7 @@ impl Check<'_, '_, '_> {
             self.report
                 .say(at, "the scene has no cluster", "write at least one");
         }
-        let mlmds: Vec<&str> = scene.mlmds.iter().map(|mlmd| mlmd.id.as_str()).collect();
+        let names = self.names;
         let mut member: BTreeMap<&str, &str> = BTreeMap::new();
         for (i, cluster) in scene.clusters.iter().enumerate() {
             let at = self.at("clusters", i);
@@ -69,7 +65,7 @@ impl Check<'_, '_, '_> {
             }
             for (j, mlmd) in cluster.mlmds.iter().enumerate() {
                 let entry = at.field("mlmds").item(j);
-                self.refers(entry, "M-LMD", mlmd, mlmds.iter().copied());
+                self.refers(entry, "M-LMD", mlmd, &names.mlmds);
                 if let Some(other) = member.insert(mlmd, &cluster.id) {
                     self.report.say(
                         entry,
@@ -118,13 +114,8 @@ impl Check<'_, '_, '_> {
 
     /// Number of validators of a ledger; reports an unknown name.
     pub(super) fn ledger_named(&mut self, at: At<'_>, id: &str) -> Option<u32> {
-        let scene = self.scene;
-        let known = scene
-            .clusters
-            .iter()
-            .map(|cluster| cluster.id.as_str())
-            .chain([ROOT_LEDGER]);
-        if !self.refers(at, "ledger", id, known) {
+        let (scene, names) = (self.scene, self.names);
+        if !self.refers(at, "ledger", id, &names.ledgers) {
             return None;
         }
         let cluster = scene.clusters.iter().find(|cluster| cluster.id == id);
@@ -137,15 +128,12 @@ impl Check<'_, '_, '_> {
 
     pub(super) fn bindings(&mut self) {
         let scene = self.scene;
-        let entities: Vec<&str> = (scene.homes.iter().map(|e| e.id.as_str()))
-            .chain(scene.shared_batteries.iter().map(|e| e.id.as_str()))
-            .chain(scene.mlmds.iter().map(|e| e.id.as_str()))
-            .collect();
+        let names = self.names;
         let mut bound: BTreeMap<&str, ()> = BTreeMap::new();
         for (i, binding) in scene.bindings.iter().enumerate() {
             let at = self.at("bindings", i);
             let entity = at.field("entity");
-            self.refers(entity, "entity", &binding.entity, entities.iter().copied());
+            self.refers(entity, "entity", &binding.entity, &names.entities);
             if bound.insert(&binding.entity, ()).is_some() {
                 self.report.say(
                     entity,
