@@ -148,6 +148,12 @@ impl EvCharger {
         (self.remaining > 0).then(|| left as i64 - charging)
     }
 
+    /// Time until departure while plugged in, ms.
+    #[must_use]
+    pub fn time_left_ms(&self, at: SimTime) -> Option<u64> {
+        self.session_at(at).map(|(_, left)| left)
+    }
+
     /// Whether the tick that starts `at` must charge at full power.
     #[must_use]
     pub fn must_run(&self, at: SimTime, dt_ms: u64) -> bool {
