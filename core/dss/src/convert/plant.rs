@@ -1,0 +1,161 @@
+//! Generators and photovoltaic plants with a stated output.
+
+use gridloom_model::grid::{Generator, GeneratorKind, LoadLaw, VoltageBand};
+
+use super::load::kvar_at;
+use super::*;
+
+struct Replay {
+    phases: usize,
+    kv: f64,
+    connection: Connection,
+    model: usize,
+    kw: f64,
+    kvar: Option<f64>,
+    pf: f64,
+    kva: f64,
+    pmpp: f64,
+    irradiance: f64,
+    percent_pmpp: f64,
+    band: VoltageBand,
+    bus: Option<Value>,
+}
+
+impl Replay {
+    fn new() -> Self {
+        Self {
+            phases: 3,
+            kv: 12.47,
+            connection: Connection::Wye,
+            model: 1,
+            kw: 1000.0,
+            kvar: None,
+            pf: 1.0,
+            kva: 0.0,
+            pmpp: 500.0,
+            irradiance: 1.0,
+            percent_pmpp: 100.0,
+            band: VoltageBand {
+                min_pu: 0.9,
+                max_pu: 1.1,
+                low_pu: 0.0,
+            },
+            bus: None,
+        }
+    }
+
+    fn take(&mut self, a: &Assign) -> Result<bool, DssError> {
+        match a.property {
+            "bus1" => self.bus = Some(a.value.clone()),
+            "phases" => self.phases = count(a)?,
+            "conn" => self.connection = connection(&a.value.text),
+            "model" => self.model = count(a)?,
+            "kv" => self.kv = number(a)?,
+            "kw" => self.kw = number(a)?,
+            "kvar" => self.kvar = Some(number(a)?),
+            "pf" => (self.pf, self.kvar) = (number(a)?, None),
+            "kva" => self.kva = number(a)?,
+            "mva" => self.kva = number(a)? * 1000.0,
+            "pmpp" => self.pmpp = number(a)?,
+            "irradiance" => self.irradiance = number(a)?,
+            "%pmpp" => self.percent_pmpp = number(a)?,
+            "vminpu" => self.band.min_pu = number(a)?,
+            "vmaxpu" => self.band.max_pu = number(a)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn law(&self) -> LoadLaw {
+        match self.model {
+            2 => LoadLaw::ConstImpedance,
+            _ => LoadLaw::ConstPower,
+        }
+    }
+}
+
+impl Convert<'_> {
+    pub(super) fn generator(&mut self, object: &Object) -> Result<(), DssError> {
+        let mut g = Replay::new();
+        g.pf = 0.88;
+        for a in &object.assigns {
+            if !g.take(a)? && matches!(a.property, "yearly" | "daily" | "duty" | "dispmode") {
+                self.skip(object, a, "is not carried over");
+            }
+        }
+        if g.model > 2 {
+            self.script.find(
+                Severity::Warning,
+                &object.at,
+                format!(
+                    "generator.{}: model {} is carried over as constant power",
+                    object.name, g.model
+                ),
+            );
+        }
+        let kvar = g.kvar.unwrap_or_else(|| kvar_at(g.kw, g.pf));
+        self.plant(object, &g, GeneratorKind::Generator, g.kw, kvar)
+    }
+
+    pub(super) fn pv(&mut self, object: &Object) -> Result<(), DssError> {
+        let mut g = Replay::new();
+        for a in &object.assigns {
+            if !g.take(a)?
+                && matches!(
+                    a.property,
+                    "effcurve" | "p-tcurve" | "daily" | "yearly" | "duty" | "%r" | "%x"
+                )
+            {
+                self.skip(object, a, "is not carried over");
+            }
+        }
+        if g.kva == 0.0 {
+            g.kva = 500.0;
+        }
+        let dc = g.pmpp * g.irradiance * g.percent_pmpp / 100.0;
+        let kw = dc.min(g.kva);
+        let kvar = g.kvar.unwrap_or_else(|| kvar_at(kw, g.pf));
+        self.plant(object, &g, GeneratorKind::Pv, kw, kvar)
+    }
+
+    fn plant(
+        &mut self,
+        object: &Object,
+        g: &Replay,
+        kind: GeneratorKind,
+        kw: f64,
+        kvar: f64,
+    ) -> Result<(), DssError> {
+        let Some(bus) = &g.bus else {
+            return syntax(
+                &object.at,
+                format!("{}.{} has no bus", object.class.name, object.name),
+            );
+        };
+        if g.pf == 0.0 || g.pf.abs() > 1.0 {
+            return syntax(
+                &object.at,
+                format!("a power factor of {} is not possible", g.pf),
+            );
+        }
+        let conductors = match g.connection {
+            Connection::Delta if g.phases >= 3 => g.phases,
+            _ => g.phases + 1,
+        };
+        let at = self.terminal(bus, g.phases, conductors)?;
+        self.case.generators.push(Generator {
+            id: object.name.clone(),
+            at,
+            phases: g.phases as u8,
+            connection: g.connection,
+            kind,
+            kv: g.kv,
+            kw,
+            kvar,
+            kva: g.kva,
+            law: g.law(),
+            band: g.band,
+        });
+        Ok(())
+    }
+}
