@@ -1,0 +1,180 @@
+//! Text at exact places.
+//!
+//! Panels are laid out on a 4 px grid, so text is painted where the layout
+//! says instead of flowing. Every piece of text is also a named node for
+//! accessibility and, in tests, an entry of the text log that the overlap
+//! checks read.
+
+use egui::{
+    self, Align2, Color32, FontId, Pos2, Rect, Sense, Ui, WidgetInfo, WidgetType,
+    text::{LayoutJob, TextFormat, TextWrapping},
+};
+
+use super::fonts;
+
+/// Size, weight and colour of a piece of text.
+#[derive(Clone, Debug)]
+pub struct Style {
+    font: FontId,
+    colour: Color32,
+    spacing: f32,
+}
+
+impl Style {
+    /// Inter Medium.
+    pub fn body(size: f32, colour: Color32) -> Self {
+        Self { font: fonts::medium(size), colour, spacing: 0.0 }
+    }
+
+    /// Inter `SemiBold`.
+    pub fn strong(size: f32, colour: Color32) -> Self {
+        Self { font: fonts::semibold(size), colour, spacing: 0.0 }
+    }
+
+    /// JetBrains Mono.
+    pub fn mono(size: f32, colour: Color32) -> Self {
+        Self { font: fonts::mono(size), colour, spacing: 0.0 }
+    }
+
+    /// Capitals of a section.
+    pub fn heading(colour: Color32) -> Self {
+        Self { font: fonts::semibold(11.0), colour, spacing: 0.6 }
+    }
+}
+
+/// Where a piece of text was painted, for tests.
+#[derive(Clone, Debug)]
+pub struct Painted {
+    /// Its words.
+    pub text: String,
+    /// Its ink.
+    pub rect: Rect,
+    /// The part of the screen it may use.
+    pub clip: Rect,
+    /// Whether it had to be shortened.
+    pub cut: bool,
+    /// Size of the letters, px.
+    pub size: f32,
+    /// Painting layer: text of a dialogue may cover text below it.
+    pub layer: egui::LayerId,
+}
+
+/// Text painted in the running pass; filled in tests only.
+#[derive(Clone, Debug, Default)]
+pub struct TextLog {
+    /// Pass the entries belong to.
+    pass: u64,
+    /// The entries.
+    pub entries: Vec<Painted>,
+}
+
+/// Name under which the log is kept in the context.
+pub fn log_id() -> egui::Id {
+    egui::Id::new("gridloom-text-log")
+}
+
+/// Lays text out on one line, shortened with an ellipsis at `max_width`.
+pub fn galley(ui: &Ui, style: &Style, max_width: f32, text: &str) -> std::sync::Arc<egui::Galley> {
+    let mut job = LayoutJob::single_section(
+        text.to_owned(),
+        TextFormat {
+            font_id: style.font.clone(),
+            color: style.colour,
+            extra_letter_spacing: style.spacing,
+            ..Default::default()
+        },
+    );
+    job.wrap = TextWrapping::truncate_at_width(max_width.max(1.0));
+    ui.ctx().fonts_mut(|f| f.layout_job(job))
+}
+
+/// Width of a piece of text, px.
+pub fn width(ui: &Ui, style: &Style, text: &str) -> f32 {
+    galley(ui, style, f32::INFINITY, text).size().x
+}
+
+/// Paints text with `anchor` at `at`; returns its rectangle.
+pub fn text(ui: &Ui, at: Pos2, anchor: Align2, style: &Style, text: &str) -> Rect {
+    text_within(ui, at, anchor, style, f32::INFINITY, text)
+}
+
+/// As [`text`], at most `max_width` wide.
+pub fn text_within(ui: &Ui, at: Pos2, anchor: Align2, style: &Style, max_width: f32, text: &str) -> Rect {
+    let galley = galley(ui, style, max_width, text);
+    let rect = anchor.anchor_size(at, galley.size());
+    let cut = galley.elided;
+    ui.painter().galley(rect.min, galley, style.colour);
+    note(ui, rect, style.font.size, cut, text);
+    rect
+}
+
+/// Paints text that may wrap; returns its rectangle.
+pub fn paragraph(ui: &Ui, at: Pos2, style: &Style, max_width: f32, text: &str) -> Rect {
+    let galley = ui.ctx().fonts_mut(|f| {
+        f.layout(text.to_owned(), style.font.clone(), style.colour, max_width.max(20.0))
+    });
+    let rect = Rect::from_min_size(at, galley.size());
+    ui.painter().galley(rect.min, galley, style.colour);
+    note(ui, rect, style.font.size, false, text);
+    rect
+}
+
+/// Names the text for accessibility and for tests.
+fn note(ui: &Ui, rect: Rect, size: f32, cut: bool, text: &str) {
+    if text.is_empty() || !ui.is_rect_visible(rect) {
+        return;
+    }
+    let id = ui.id().with((text, rect.min.x as i32, rect.min.y as i32));
+    ui.interact(rect, id, Sense::hover())
+        .widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, text));
+    if cfg!(test) {
+        let pass = ui.ctx().cumulative_pass_nr();
+        ui.ctx().data_mut(|data| {
+            let log = data.get_temp_mut_or_default::<TextLog>(log_id());
+            if log.pass != pass {
+                *log = TextLog { pass, entries: Vec::new() };
+            }
+            log.entries.push(Painted {
+                text: text.to_owned(),
+                rect,
+                clip: ui.clip_rect(),
+                cut,
+                size,
+                layer: ui.layer_id(),
+            });
+        });
+    }
+}
+
+/// A number with a typographic minus; `–` for what is not finite.
+pub fn signed(value: f64, decimals: usize) -> String {
+    if !value.is_finite() {
+        return "–".to_owned();
+    }
+    let text = format!("{:.*}", decimals, value.abs());
+    let zero = text.bytes().all(|b| b == b'0' || b == b'.');
+    match (zero, value < 0.0) {
+        (true, _) => text,
+        (false, true) => format!("\u{2212}{text}"),
+        (false, false) => format!("+{text}"),
+    }
+}
+
+/// As [`signed`], without a plus.
+pub fn plain(value: f64, decimals: usize) -> String {
+    let text = signed(value, decimals);
+    text.strip_prefix('+').map_or(text.clone(), str::to_owned)
+}
+
+/// An integer with thin groups of three.
+pub fn grouped(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push('\u{2009}');
+        }
+        out.push(digit);
+    }
+    out
+}
