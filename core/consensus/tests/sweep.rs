@@ -1,4 +1,5 @@
 //! Many seeds with loss, crashes, cuts and an equivocator: no fork, none stuck; and rewind.
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 mod common;
 

@@ -46,11 +46,7 @@ impl<C: Chain> Cluster<C> {
             Action::Keep(block) => {
                 disk.kept.insert(block.id(), block);
             }
-            Action::Append(height, input) => {
-                if height == disk.height {
-                    disk.log.push(input);
-                }
-            }
+            Action::Append(height, input) if height == disk.height => disk.log.push(*input),
             Action::Flush => disk.flushed = disk.log.len(),
             Action::ResetLog(height) => {
                 disk.height = height;

@@ -176,7 +176,7 @@ impl<C: Chain> Host<C> {
             }
             self.relogged.push(input.clone());
         }
-        self.actions.push(Action::Append(height.0, input));
+        self.actions.push(Action::Append(height.0, Box::new(input)));
     }
 
     fn schedule(&mut self, timeout: Timeout) {
@@ -282,6 +282,9 @@ impl<C: Chain> Host<C> {
         if !found.is_empty() {
             self.chain.report(found.clone());
         }
+        // The engine would go on repeating its votes until the next height. Who
+        // missed the decision still votes for it, and is answered with it.
+        self.timers.retain(|key, _| key.kind == TimerKind::Sync);
         self.blocks.clear();
         self.taken.clear();
         self.attempts = 0;

@@ -212,8 +212,8 @@ impl<C: Chain> Host<C> {
             self.timers.remove(&TimerKey::plain(TimerKind::Sync));
         }
         let id = decided.block.id();
-        if !self.blocks.contains_key(&id) {
-            self.blocks.insert(id, Arc::clone(&decided.block));
+        if let Entry::Vacant(free) = self.blocks.entry(id) {
+            free.insert(Arc::clone(&decided.block));
             self.actions.push(Action::Keep(Arc::clone(&decided.block)));
         }
         let response = ValueResponse::new(

@@ -1,0 +1,82 @@
+//! What can be done to a group: crashes, cuts, lies.
+
+use std::sync::Arc;
+
+use super::{Cluster, Slot};
+use crate::chain::Chain;
+use crate::network::LinkConfig;
+use crate::node::{PeerIndex, ValidatorNode};
+
+impl<C: Chain> Cluster<C> {
+    /// Stops a validator at once; what was not flushed is lost.
+    pub fn crash(&mut self, node: PeerIndex) {
+        let Some(member) = self.members.get_mut(usize::from(node)) else {
+            return;
+        };
+        if let Slot::Up(validator) = &mut member.slot {
+            let mut chain = validator.chain().clone();
+            chain.forget_volatile();
+            member.slot = Slot::Down(chain);
+            member.disk.log.truncate(member.disk.flushed);
+            member.life += 1;
+            self.mix(&[4, u64::from(node)]);
+        }
+    }
+
+    /// Brings a crashed validator back from its chain and log.
+    pub fn restart(&mut self, node: PeerIndex) {
+        let now = self.now;
+        let Some(member) = self.members.get_mut(usize::from(node)) else {
+            return;
+        };
+        let Slot::Down(chain) = &member.slot else {
+            return;
+        };
+        // A log of another height is of no use.
+        let log = if member.disk.height == chain.tip() + 1 {
+            member.disk.log.clone()
+        } else {
+            Vec::new()
+        };
+        let kept = member.disk.kept.values().cloned().collect();
+        let (validator, actions) = ValidatorNode::restart(
+            Arc::clone(&member.config),
+            chain.clone(),
+            log,
+            kept,
+            now,
+            &mut self.memo,
+        );
+        member.slot = Slot::Up(Box::new(validator));
+        self.mix(&[5, u64::from(node)]);
+        self.carry_out(node, actions);
+    }
+
+    /// Cuts the network into groups; a validator in no group is alone.
+    pub fn partition(&mut self, groups: &[Vec<PeerIndex>]) {
+        self.network.partition(groups);
+        self.mix(&[6]);
+    }
+
+    /// Makes the network whole again.
+    pub fn heal(&mut self) {
+        self.network.heal();
+        self.mix(&[7]);
+    }
+
+    /// Lets a validator vote twice whenever it votes, or stops that.
+    pub fn set_equivocator(&mut self, node: PeerIndex, on: bool) {
+        if on {
+            self.equivocators.insert(node);
+        } else {
+            self.equivocators.remove(&node);
+        }
+        self.mix(&[8, u64::from(node), u64::from(on)]);
+    }
+
+    /// Changes latency, loss and seed of the links.
+    pub fn set_links(&mut self, links: LinkConfig) {
+        self.network.set_links(links);
+        self.mix(&[9, links.seed, u64::from(links.loss_ppm)]);
+    }
+}

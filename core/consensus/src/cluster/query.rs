@@ -1,0 +1,165 @@
+//! Looking at a group from outside.
+
+use gridloom_units::SimTime;
+
+use super::{Cluster, Fork, Member, Slot, ValidatorStatus};
+use crate::chain::Chain;
+use crate::message::Message;
+use crate::network::{NetworkCounters, SimNetwork};
+use crate::node::{NodeCounters, PeerIndex, Step};
+
+impl<C: Chain> Cluster<C> {
+    /// What every validator is doing.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<ValidatorStatus> {
+        self.members
+            .iter()
+            .enumerate()
+            .map(|(index, member)| {
+                let chain = member.chain();
+                let (height, round, step, stopped) = match &member.slot {
+                    Slot::Up(node) => {
+                        let (height, round, step) = node.position();
+                        (height, round, step, node.stopped().map(str::to_owned))
+                    }
+                    Slot::Down(chain) => (chain.tip() + 1, 0, Step::Down, None),
+                };
+                ValidatorStatus {
+                    index: index as PeerIndex,
+                    up: matches!(member.slot, Slot::Up(_)) && stopped.is_none(),
+                    tip: chain.tip(),
+                    height,
+                    round,
+                    step,
+                    pending: chain.pending(),
+                    member: chain
+                        .validators()
+                        .get(&member.config.key.address())
+                        .is_some(),
+                    equivocates: self.equivocators.contains(&(index as PeerIndex)),
+                    stopped,
+                }
+            })
+            .collect()
+    }
+
+    /// The chain of one validator, running or not.
+    #[must_use]
+    pub fn chain(&self, node: PeerIndex) -> Option<&C> {
+        self.members.get(usize::from(node)).map(Member::chain)
+    }
+
+    /// The chain of the validator that is furthest, for queries.
+    #[must_use]
+    pub fn best_chain(&self) -> Option<&C> {
+        // `max_by_key` gives the last of equals; the first is as good and stable.
+        self.members
+            .iter()
+            .map(Member::chain)
+            .reduce(|best, chain| {
+                if chain.tip() > best.tip() {
+                    chain
+                } else {
+                    best
+                }
+            })
+    }
+
+    /// Highest decided height.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.best
+    }
+
+    /// Number of validators.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether the group has no validators.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Simulated time reached.
+    #[must_use]
+    pub fn now(&self) -> SimTime {
+        SimTime(self.now / 1_000)
+    }
+
+    /// The network, for its log and counters.
+    #[must_use]
+    pub fn network(&self) -> &SimNetwork<Message<C>> {
+        &self.network
+    }
+
+    /// Network counters.
+    #[must_use]
+    pub fn network_counters(&self) -> NetworkCounters {
+        self.network.counters()
+    }
+
+    /// Counters of one validator; `None` while it is down.
+    #[must_use]
+    pub fn node_counters(&self, node: PeerIndex) -> Option<NodeCounters> {
+        match &self.members.get(usize::from(node))?.slot {
+            Slot::Up(validator) => Some(validator.counters()),
+            Slot::Down(_) => None,
+        }
+    }
+
+    /// The first contradiction ever seen; `None` is the only good answer.
+    #[must_use]
+    pub fn fork(&self) -> Option<&Fork> {
+        self.fork.as_ref()
+    }
+
+    /// Proofs of misbehaviour handed over by validators so far.
+    #[must_use]
+    pub fn evidence(&self) -> u64 {
+        self.evidence
+    }
+
+    /// Events processed so far.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Decided blocks that were not drained in time and had to be dropped from the queue.
+    #[must_use]
+    pub fn undrained_dropped(&self) -> u64 {
+        self.undrained_dropped
+    }
+
+    /// Signatures really checked, and answers from memory.
+    #[must_use]
+    pub fn signature_checks(&self) -> (u64, u64) {
+        (self.memo.checked, self.memo.remembered)
+    }
+
+    /// Hash over every event and decision so far; costs one short hash, so it may be called every tick.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.digest);
+        hasher.update(&self.trace.to_le_bytes());
+        hasher.update(&self.now.to_le_bytes());
+        for mark in self.network.marks() {
+            hasher.update(&mark.to_le_bytes());
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    /// Text of one engine's state, for comparing runs in tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn engine_debug(&self, node: PeerIndex) -> String {
+        match self.members.get(usize::from(node)).map(|m| &m.slot) {
+            Some(Slot::Up(validator)) => validator.engine_debug(),
+            _ => String::new(),
+        }
+    }
+}
