@@ -1,0 +1,262 @@
+//! The books: money and energy are conserved, to the last unit.
+
+use gridloom_units::{AccountId, EnergyType, EnergyWh, MoneyNanoEur, TypedWh};
+
+use crate::genesis::{Genesis, Kind};
+use crate::state::{EnergyTotals, State, StateValue, View};
+
+/// Books that do not balance.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuditError {
+    /// Money appeared or vanished.
+    #[error("accounts hold {found} nEUR, deposits were {deposited} nEUR")]
+    Money {
+        /// Sum of all accounts.
+        found: MoneyNanoEur,
+        /// What there has to be.
+        deposited: MoneyNanoEur,
+    },
+    /// An account is below zero.
+    #[error("account {account} holds {money} nEUR and owes {debt} nEUR")]
+    Negative {
+        /// The account.
+        account: AccountId,
+        /// Its money.
+        money: MoneyNanoEur,
+        /// Its debt.
+        debt: MoneyNanoEur,
+    },
+    /// Debts of the accounts and what the operator lent differ.
+    #[error("accounts owe {found} nEUR, the operator lent {lent} nEUR")]
+    Debt {
+        /// Sum of the debts.
+        found: MoneyNanoEur,
+        /// What was lent and not paid back.
+        lent: MoneyNanoEur,
+    },
+    /// Accounts and totals of a type differ.
+    #[error("{what} of {} in the accounts is {found} Wh, in the totals {booked} Wh", kind.label())]
+    Energy {
+        /// Which flow.
+        what: &'static str,
+        /// Which type.
+        kind: EnergyType,
+        /// Sum over the accounts.
+        found: EnergyWh,
+        /// What the totals say.
+        booked: EnergyWh,
+    },
+    /// Minted + bought is not retired + sold + held.
+    #[error("{} does not balance: in {supplied} Wh, out {used} Wh", kind.label())]
+    Balance {
+        /// Which type.
+        kind: EnergyType,
+        /// Minted and bought.
+        supplied: EnergyWh,
+        /// Retired, sold and held.
+        used: EnergyWh,
+    },
+    /// Settled registers and retired or minted energy differ.
+    #[error("meters settled {metered} Wh of {what}, the accounts have {booked} Wh")]
+    Meters {
+        /// Which register.
+        what: &'static str,
+        /// Sum of the settled registers.
+        metered: EnergyWh,
+        /// What was minted or retired.
+        booked: EnergyWh,
+    },
+    /// The state lacks a part it must have.
+    #[error("the state has no {0}")]
+    Missing(&'static str),
+}
+
+/// Books that balance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditReport {
+    /// Number of accounts.
+    pub accounts: usize,
+    /// Money in all of them: exactly the deposits, nano-EUR.
+    pub money: MoneyNanoEur,
+    /// Owed to the operator, nano-EUR.
+    pub debt: MoneyNanoEur,
+    /// Energy flows per type.
+    pub totals: EnergyTotals,
+    /// Energy in wallets per type, Wh.
+    pub held_wh: TypedWh,
+}
+
+/// Sums over accounts and meters.
+#[derive(Default)]
+struct Sums {
+    accounts: usize,
+    money: MoneyNanoEur,
+    debt: MoneyNanoEur,
+    minted: TypedWh,
+    retired: TypedWh,
+    held: TypedWh,
+    metered: [EnergyWh; 3],
+}
+
+impl Sums {
+    /// Adds a record, or takes its older version away.
+    fn add(&mut self, value: &StateValue, utility: AccountId, sign: i64) {
+        match value {
+            StateValue::Account(record) => {
+                self.money += record.money * i128::from(sign);
+                self.debt += record.debt * i128::from(sign);
+                for k in 0..EnergyType::COUNT {
+                    self.minted[k] += sign * record.minted_wh[k];
+                    self.retired[k] += sign * record.retired_wh[k];
+                }
+                if record.id != utility {
+                    for (sum, held) in self.held.iter_mut().zip(record.held_wh()) {
+                        *sum += sign * held;
+                    }
+                }
+            }
+            StateValue::Meter(meter) => {
+                for (sum, wh) in self.metered.iter_mut().zip(meter.settled.to_array()) {
+                    *sum += sign * wh;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Compares the sums with the totals.
+    fn check(&self, totals: &EnergyTotals, lent: MoneyNanoEur) -> Result<(), AuditError> {
+        if self.debt != lent {
+            return Err(AuditError::Debt {
+                found: self.debt,
+                lent,
+            });
+        }
+        for kind in EnergyType::ALL {
+            let k = kind.index();
+            for (what, found, booked) in [
+                ("minted", self.minted[k], totals.minted_wh[k]),
+                ("retired", self.retired[k], totals.retired_wh[k]),
+            ] {
+                if found != booked {
+                    return Err(AuditError::Energy {
+                        what,
+                        kind,
+                        found,
+                        booked,
+                    });
+                }
+            }
+            let supplied = totals.minted_wh[k] + totals.bought_wh[k];
+            let used = totals.retired_wh[k] + totals.sold_wh[k] + self.held[k];
+            if supplied != used {
+                return Err(AuditError::Balance {
+                    kind,
+                    supplied,
+                    used,
+                });
+            }
+        }
+        let retired: EnergyWh = totals.retired_wh.iter().sum();
+        for (what, metered, booked) in [
+            ("import", self.metered[0], retired),
+            (
+                "solar export",
+                self.metered[1],
+                totals.minted_wh[EnergyType::Solar.index()],
+            ),
+            (
+                "battery export",
+                self.metered[2],
+                totals.minted_wh[EnergyType::Battery.index()],
+            ),
+        ] {
+            if metered != booked {
+                return Err(AuditError::Meters {
+                    what,
+                    metered,
+                    booked,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn positive(value: &StateValue) -> Result<(), AuditError> {
+    match value {
+        StateValue::Account(record) if record.money < 0 || record.debt < 0 => {
+            Err(AuditError::Negative {
+                account: record.id,
+                money: record.money,
+                debt: record.debt,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Audits what a block changed; runs on every block.
+///
+/// A block that moves nothing unbalanced onto balanced books leaves balanced
+/// books, so the changes suffice; [`audit`] goes through everything.
+pub(crate) fn check_changes(genesis: &Genesis, view: &View<'_>) -> Result<(), AuditError> {
+    let Kind::Cluster(roles) = &genesis.kind else {
+        return Ok(());
+    };
+    let (mut sums, mut totals, mut lent) = (Sums::default(), EnergyTotals::default(), 0);
+    for (before, now) in view.changes() {
+        positive(now)?;
+        sums.add(now, roles.utility, 1);
+        if let Some(before) = before {
+            sums.add(before, roles.utility, -1);
+        }
+        if let StateValue::Market(market) = now.as_ref() {
+            let older = match before.map(AsRef::as_ref) {
+                Some(StateValue::Market(older)) => older.clone(),
+                _ => Default::default(),
+            };
+            totals = market.totals.since(&older.totals);
+            lent = market.lent - older.lent;
+        }
+    }
+    if sums.money != 0 {
+        return Err(AuditError::Money {
+            found: roles.deposited + sums.money,
+            deposited: roles.deposited,
+        });
+    }
+    sums.check(&totals, lent)
+}
+
+/// Audits everything.
+pub(crate) fn audit(genesis: &Genesis, state: &State) -> Result<AuditReport, AuditError> {
+    let Kind::Cluster(roles) = &genesis.kind else {
+        return Ok(AuditReport::default());
+    };
+    let mut sums = Sums::default();
+    let mut fault = Ok(());
+    state.for_each(&mut |value| {
+        sums.accounts += usize::from(matches!(value.as_ref(), StateValue::Account(_)));
+        if fault.is_ok() {
+            fault = positive(value);
+        }
+        sums.add(value, roles.utility, 1);
+    });
+    fault?;
+    if sums.money != roles.deposited {
+        return Err(AuditError::Money {
+            found: sums.money,
+            deposited: roles.deposited,
+        });
+    }
+    let market = state.market().ok_or(AuditError::Missing("market record"))?;
+    sums.check(&market.totals, market.lent)?;
+    Ok(AuditReport {
+        accounts: sums.accounts,
+        money: sums.money,
+        debt: sums.debt,
+        totals: market.totals,
+        held_wh: sums.held,
+    })
+}

@@ -1,0 +1,172 @@
+//! Whether somebody can be held to a transaction.
+
+use gridloom_consensus::SigMemo;
+
+use super::Env;
+use crate::genesis::Kind;
+use crate::state::{StateKey, View};
+use crate::transaction::{Transaction, TxBody};
+
+/// Why a transaction must not be in a block.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Inadmissible {
+    /// The signature does not belong to signer, content and chain.
+    #[error("the signature is bad")]
+    Signature,
+    /// No account or meter of this key is registered.
+    #[error("the signer {0} is not known to this ledger")]
+    UnknownSigner(gridloom_units::AccountId),
+    /// The nonce was used, or a later reading of the meter is on record.
+    #[error("the number {0} was used before")]
+    UsedNonce(u64),
+    /// The kind of transaction does not belong on this ledger.
+    #[error("this ledger does not take transactions of this kind")]
+    WrongLedger,
+    /// A checkpoint of a cluster the root does not know.
+    #[error("cluster {0} is not known")]
+    UnknownCluster(u32),
+    /// A checkpoint that is not newer than the recorded one.
+    #[error("height {0} of the cluster is recorded already")]
+    OldCheckpoint(u64),
+    /// A checkpoint of a frozen cluster.
+    #[error("cluster {0} is frozen because it certified two blocks at one height")]
+    Frozen(u32),
+    /// A checkpoint that does not follow from the recorded one.
+    #[error("the checkpoint does not fit: {0}")]
+    Checkpoint(String),
+    /// Evidence that proves nothing, or is recorded already.
+    #[error("the evidence proves nothing new")]
+    Evidence,
+}
+
+/// Checks signature, signer and nonce (for proofs: the proof itself).
+pub(crate) fn admit(
+    env: Env<'_>,
+    view: &View<'_>,
+    tx: &Transaction,
+    id: &[u8; 32],
+) -> Result<(), Inadmissible> {
+    match &tx.body {
+        TxBody::Checkpoint { .. } => return checkpoint(env, view, tx, id),
+        TxBody::Evidence(_) => return evidence(env, view, tx, id),
+        _ => {}
+    }
+    if matches!(env.genesis.kind, Kind::Root(_)) {
+        return Err(Inadmissible::WrongLedger);
+    }
+    let signer = tx.account();
+    if matches!(tx.body, TxBody::Reading(_)) {
+        let meter = view
+            .meter(signer)
+            .ok_or(Inadmissible::UnknownSigner(signer))?;
+        if tx.nonce == u64::MAX || meter.last_seq.is_some_and(|last| tx.nonce <= last) {
+            return Err(Inadmissible::UsedNonce(tx.nonce));
+        }
+    } else {
+        let account = view
+            .account(signer)
+            .ok_or(Inadmissible::UnknownSigner(signer))?;
+        if !account.nonces.admits(tx.nonce) {
+            return Err(Inadmissible::UsedNonce(tx.nonce));
+        }
+    }
+    signed(env, tx, id)
+}
+
+fn signed(env: Env<'_>, tx: &Transaction, id: &[u8; 32]) -> Result<(), Inadmissible> {
+    if env.memo.proves(id, || tx.is_signed_for(&env.genesis.chain)) {
+        Ok(())
+    } else {
+        Err(Inadmissible::Signature)
+    }
+}
+
+/// The checkpoint rule of the root ledger.
+fn checkpoint(
+    env: Env<'_>,
+    view: &View<'_>,
+    tx: &Transaction,
+    id: &[u8; 32],
+) -> Result<(), Inadmissible> {
+    let (
+        Kind::Root(clusters),
+        TxBody::Checkpoint {
+            cluster,
+            header,
+            certificate,
+        },
+    ) = (&env.genesis.kind, &tx.body)
+    else {
+        return Err(Inadmissible::WrongLedger);
+    };
+    let known = usize::try_from(*cluster)
+        .ok()
+        .and_then(|index| clusters.get(index));
+    let ((chain, validators), record) = known
+        .zip(view.cluster(*cluster))
+        .ok_or(Inadmissible::UnknownCluster(*cluster))?;
+    if record.frozen {
+        return Err(Inadmissible::Frozen(*cluster));
+    }
+    let block = header.id();
+    let contradicts = header.height == record.height && block != record.block;
+    if header.height < record.height || (header.height == record.height && !contradicts) {
+        return Err(Inadmissible::OldCheckpoint(header.height));
+    }
+    let misfit = |what: &str| Err(Inadmissible::Checkpoint(what.into()));
+    if header.chain != *chain {
+        return misfit("its header is of another chain");
+    }
+    if certificate.block != block || certificate.height != header.height {
+        return misfit("its certificate is of another block");
+    }
+    if !contradicts {
+        if header.height == record.height + 1 && header.parent != record.block && record.height > 0
+        {
+            return misfit("its parent is not the recorded block");
+        }
+        if header.time_ms < record.time_ms {
+            return misfit("it is older than the recorded one");
+        }
+        if header.next_validators != record.validators {
+            return misfit("it names validators the root does not know");
+        }
+    }
+    let proven = env.memo.proves(id, || {
+        tx.is_signed_for(&env.genesis.chain)
+            && certificate
+                .verify(
+                    chain,
+                    validators,
+                    &mut SigMemo::new(validators.members().len()),
+                )
+                .is_ok()
+    });
+    if proven {
+        Ok(())
+    } else {
+        misfit("its signature or certificate is bad")
+    }
+}
+
+fn evidence(
+    env: Env<'_>,
+    view: &View<'_>,
+    tx: &Transaction,
+    id: &[u8; 32],
+) -> Result<(), Inadmissible> {
+    let TxBody::Evidence(evidence) = &tx.body else {
+        return Err(Inadmissible::WrongLedger);
+    };
+    let recorded = StateKey::Evidence(evidence.offender, evidence.height);
+    let fresh = evidence.height <= env.height && view.get(&recorded).is_none();
+    let proven = || {
+        tx.is_signed_for(&env.genesis.chain)
+            && evidence.holds(&env.genesis.chain, &env.genesis.validators)
+    };
+    if fresh && env.memo.proves(id, proven) {
+        Ok(())
+    } else {
+        Err(Inadmissible::Evidence)
+    }
+}

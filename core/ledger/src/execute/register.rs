@@ -1,0 +1,170 @@
+//! Contracts, accounts and participants (paper steps a and b).
+
+use gridloom_contract::{EmInstance, EmTemplate, Preferences, Problem};
+use gridloom_units::{AccountId, MoneyNanoEur};
+
+use super::{Executor, Refusal};
+use crate::genesis::{ClusterRoles, MAX_DEPOSIT};
+use crate::keys::{account_of, is_usable};
+use crate::receipt::Receipt;
+use crate::state::{Account, MarketState, Meter, Participant, StateKey, StateValue};
+use crate::transaction::MAX_NAME_BYTES;
+
+fn listed(problems: &[Problem]) -> Result<(), Refusal> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    Err(texts.join("; "))
+}
+
+impl Executor<'_> {
+    pub(super) fn market(&self) -> MarketState {
+        self.view.market().cloned().unwrap_or_default()
+    }
+
+    pub(super) fn put_market(&mut self, market: MarketState) {
+        self.view.put(StateKey::Market, StateValue::Market(market));
+    }
+
+    pub(super) fn put_account(&mut self, id: AccountId, account: Account) {
+        self.view
+            .put(StateKey::Account(id), StateValue::Account(account));
+    }
+
+    pub(super) fn register_contract(&mut self, template: &EmTemplate) -> Result<(), Refusal> {
+        listed(&template.validate())?;
+        let mut market = self.market();
+        if template.version <= market.template_version {
+            return Err(format!(
+                "version {} of the contract is not newer than version {} in force",
+                template.version, market.template_version
+            ));
+        }
+        market.template_version = template.version;
+        self.put_market(market);
+        self.view.put(
+            StateKey::Template(template.version),
+            StateValue::Template(template.clone()),
+        );
+        self.receipts.push(Receipt::ContractRegistered {
+            version: template.version,
+        });
+        Ok(())
+    }
+
+    pub(super) fn open_account(
+        &mut self,
+        operator: AccountId,
+        account: AccountId,
+        deposit: MoneyNanoEur,
+    ) -> Result<(), Refusal> {
+        if self.view.account(account).is_some() {
+            return Err(format!("account {account} exists"));
+        }
+        if !(0..=MAX_DEPOSIT).contains(&deposit) {
+            return Err(format!("{deposit} nEUR is no deposit"));
+        }
+        let payer = self.view.account(operator).cloned();
+        let mut payer = payer.unwrap_or_else(|| Account::new(operator, 0));
+        if payer.money < deposit {
+            return Err(format!(
+                "the operator has {} nEUR, less than the deposit of {deposit}",
+                payer.money
+            ));
+        }
+        payer.money -= deposit;
+        self.put_account(operator, payer);
+        self.put_account(account, Account::new(account, deposit));
+        self.receipts
+            .push(Receipt::AccountOpened { account, deposit });
+        Ok(())
+    }
+
+    /// First registration makes instance version 1; later ones of the same
+    /// account change name and preferences as a new version, and the older
+    /// versions stay readable (paper P4).
+    pub(super) fn register_participant(
+        &mut self,
+        roles: &ClusterRoles,
+        account: AccountId,
+        name: &str,
+        meter_key: &[u8; 32],
+        preferences: &Preferences,
+        spread: u16,
+    ) -> Result<(), Refusal> {
+        let template_version = self.market().template_version;
+        if template_version == 0 {
+            return Err("the operator has not registered the EM contract yet".into());
+        }
+        if name.is_empty() || name.len() > MAX_NAME_BYTES {
+            return Err(format!(
+                "a name has 1 to {MAX_NAME_BYTES} bytes, not {}",
+                name.len()
+            ));
+        }
+        if [roles.operator, roles.utility, roles.cloud, roles.aggregator].contains(&account) {
+            return Err("a service of the grid cannot be a participant".into());
+        }
+        if !is_usable(meter_key) {
+            return Err("the meter's key is not a usable ed25519 key".into());
+        }
+        listed(&preferences.validate())?;
+        let meter = account_of(meter_key);
+        let version = match self.view.participant(account) {
+            Some(old) if old.meter != meter => {
+                return Err(format!(
+                    "the account is registered with another meter, {}",
+                    old.meter
+                ));
+            }
+            Some(old) => old.version + 1,
+            None if self.view.meter(meter).is_some() => {
+                return Err(format!("meter {meter} belongs to another participant"));
+            }
+            None => 1,
+        };
+        if version == 1 {
+            self.admit_newcomer(account, meter);
+        }
+        self.view.put(
+            StateKey::Participant(account),
+            StateValue::Participant(Participant {
+                account,
+                name: name.to_owned(),
+                meter,
+                version,
+                spread,
+            }),
+        );
+        self.view.put(
+            StateKey::Instance(account, version),
+            StateValue::Instance(EmInstance {
+                owner: account,
+                version,
+                template_version,
+                preferences: preferences.clone(),
+                activation_height: self.env.height + 1,
+            }),
+        );
+        self.receipts.push(Receipt::ParticipantRegistered {
+            account,
+            name: name.to_owned(),
+            meter,
+            version,
+        });
+        Ok(())
+    }
+
+    fn admit_newcomer(&mut self, account: AccountId, meter: AccountId) {
+        let mut roster = self.view.roster().cloned().unwrap_or_default();
+        if let Err(place) = roster.binary_search(&account) {
+            roster.insert(place, account);
+        }
+        self.view.put(StateKey::Roster, StateValue::Roster(roster));
+        self.view.put(
+            StateKey::Meter(meter),
+            StateValue::Meter(Meter::new(account)),
+        );
+    }
+}

@@ -1,0 +1,271 @@
+//! What a ledger starts from.
+
+use borsh::BorshSerialize;
+use gridloom_consensus::{BlockId, ChainId, ValidatorSet};
+use gridloom_units::{AccountId, MoneyNanoEur, PriceMicroEurPerKwh};
+
+use crate::keys::tagged_hash;
+use crate::transaction::encoded;
+
+/// Rules of the market of one cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize)]
+pub struct MarketRules {
+    /// Length of a market slot, ms.
+    pub slot_ms: u64,
+    /// Interval between readings of a meter, ms.
+    pub reading_ms: u64,
+    /// What the utility pays, micro-EUR/kWh.
+    pub feed_in: PriceMicroEurPerKwh,
+    /// What the utility asks, micro-EUR/kWh.
+    pub import: PriceMicroEurPerKwh,
+    /// Largest change of a price from slot to slot, micro-EUR/kWh; 0 for no limit.
+    pub max_step: PriceMicroEurPerKwh,
+}
+
+/// Start of a cluster's ledger.
+#[derive(Clone, Debug)]
+pub struct ClusterGenesis {
+    /// Name of the chain.
+    pub chain: ChainId,
+    /// Who decides its blocks.
+    pub validators: ValidatorSet,
+    /// Grid operator: registers contracts, opens accounts, lends to empty wallets.
+    pub operator: AccountId,
+    /// Utility: the other side of the exchange with the grid.
+    pub utility: AccountId,
+    /// Cloud service that proposes prices.
+    pub cloud: AccountId,
+    /// LG-Aggregator: reports area loads, settles slots.
+    pub aggregator: AccountId,
+    /// Deposits. The four services have an account even when not listed.
+    pub accounts: Vec<(AccountId, MoneyNanoEur)>,
+    /// Rules of the market.
+    pub market: MarketRules,
+}
+
+/// Start of the root ledger.
+#[derive(Clone, Debug)]
+pub struct RootGenesis {
+    /// Name of the chain.
+    pub chain: ChainId,
+    /// Who decides its blocks.
+    pub validators: ValidatorSet,
+    /// Known clusters: name and validators of each.
+    pub clusters: Vec<(ChainId, ValidatorSet)>,
+}
+
+/// A genesis no ledger can start from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// Slot or reading interval is zero or does not fit.
+    #[error(
+        "a slot of {slot_ms} ms and readings every {reading_ms} ms: both must be whole minutes or parts that fill a slot"
+    )]
+    Intervals {
+        /// Length of a slot, ms.
+        slot_ms: u64,
+        /// Interval between readings, ms.
+        reading_ms: u64,
+    },
+    /// Prices reversed, out of range, or a negative step.
+    #[error(
+        "feed-in {feed_in}, import {import}, step {max_step} µEUR/kWh: feed-in must not exceed import, the step not be negative"
+    )]
+    Prices {
+        /// Feed-in price.
+        feed_in: PriceMicroEurPerKwh,
+        /// Import price.
+        import: PriceMicroEurPerKwh,
+        /// Step limit.
+        max_step: PriceMicroEurPerKwh,
+    },
+    /// Two deposits for one account, or a negative one.
+    #[error("the deposit of account {0} is negative or listed twice")]
+    Deposit(AccountId),
+    /// One account in two roles that settle against each other.
+    #[error("operator and utility are one account ({0})")]
+    Roles(AccountId),
+    /// One cluster listed twice.
+    #[error("cluster {0} is listed twice")]
+    Cluster(ChainId),
+}
+
+/// The part of a genesis that execution looks at.
+#[derive(Clone, Debug)]
+pub(crate) struct Genesis {
+    pub(crate) chain: ChainId,
+    pub(crate) validators: ValidatorSet,
+    pub(crate) kind: Kind,
+    /// Stands in for the parent of the first block.
+    pub(crate) id: BlockId,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Cluster(ClusterRoles),
+    Root(Vec<(ChainId, ValidatorSet)>),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClusterRoles {
+    pub(crate) operator: AccountId,
+    pub(crate) utility: AccountId,
+    pub(crate) cloud: AccountId,
+    pub(crate) aggregator: AccountId,
+    pub(crate) market: MarketRules,
+    pub(crate) deposited: MoneyNanoEur,
+}
+
+impl MarketRules {
+    /// Whole minutes of a slot.
+    #[must_use]
+    pub fn slot_min(&self) -> u16 {
+        u16::try_from(self.slot_ms / 60_000).unwrap_or(u16::MAX)
+    }
+
+    /// The slot a time falls into; its start belongs to it.
+    #[must_use]
+    pub fn slot_at(&self, time_ms: u64) -> u32 {
+        u32::try_from(time_ms / self.slot_ms.max(1)).unwrap_or(u32::MAX)
+    }
+
+    /// The slot an interval that ends at `end_ms` falls into; a slot's end belongs to it.
+    #[must_use]
+    pub fn slot_ending(&self, end_ms: u64) -> u32 {
+        self.slot_at(end_ms.saturating_sub(1))
+    }
+
+    /// End of a slot, ms.
+    #[must_use]
+    pub fn slot_end_ms(&self, slot: u32) -> u64 {
+        (u64::from(slot) + 1).saturating_mul(self.slot_ms)
+    }
+
+    /// Minute of the day at which a slot starts.
+    #[must_use]
+    pub fn minute_of_day(&self, slot: u32) -> u16 {
+        (u64::from(slot).saturating_mul(self.slot_ms) / 60_000 % 1_440) as u16
+    }
+
+    fn check(&self) -> Result<(), GenesisError> {
+        const PRICE_LIMIT: i64 = gridloom_contract::PRICE_LIMIT;
+        let whole = self.slot_ms >= 60_000
+            && self.slot_ms.is_multiple_of(60_000)
+            && self.slot_ms <= 86_400_000
+            && self.reading_ms > 0
+            && self.reading_ms <= self.slot_ms;
+        if !whole {
+            return Err(GenesisError::Intervals {
+                slot_ms: self.slot_ms,
+                reading_ms: self.reading_ms,
+            });
+        }
+        let ordered = -PRICE_LIMIT <= self.feed_in
+            && self.feed_in <= self.import
+            && self.import <= PRICE_LIMIT
+            && self.max_step >= 0;
+        if ordered {
+            Ok(())
+        } else {
+            Err(GenesisError::Prices {
+                feed_in: self.feed_in,
+                import: self.import,
+                max_step: self.max_step,
+            })
+        }
+    }
+}
+
+impl ClusterGenesis {
+    /// Whether a ledger can start from it.
+    ///
+    /// # Errors
+    /// Names the first problem.
+    pub fn check(&self) -> Result<(), GenesisError> {
+        self.market.check()?;
+        if self.operator == self.utility {
+            return Err(GenesisError::Roles(self.operator));
+        }
+        let mut seen: Vec<AccountId> = Vec::with_capacity(self.accounts.len());
+        for (account, deposit) in &self.accounts {
+            if *deposit < 0 || *deposit > MAX_DEPOSIT {
+                return Err(GenesisError::Deposit(*account));
+            }
+            seen.push(*account);
+        }
+        seen.sort_unstable();
+        match seen.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(GenesisError::Deposit(pair[0])),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn seal(&self) -> Genesis {
+        let mut accounts = self.accounts.clone();
+        accounts.sort_unstable();
+        let content = (
+            (self.operator, self.utility, self.cloud, self.aggregator),
+            &accounts,
+            self.market,
+        );
+        Genesis {
+            chain: self.chain,
+            validators: self.validators.clone(),
+            id: id(
+                &self.chain,
+                &self.validators,
+                b"cluster",
+                &encoded(&content),
+            ),
+            kind: Kind::Cluster(ClusterRoles {
+                operator: self.operator,
+                utility: self.utility,
+                cloud: self.cloud,
+                aggregator: self.aggregator,
+                market: self.market,
+                deposited: self.accounts.iter().map(|(_, deposit)| *deposit).sum(),
+            }),
+        }
+    }
+}
+
+/// Largest deposit, nano-EUR (a thousand million EUR); keeps sums far from overflow.
+pub const MAX_DEPOSIT: MoneyNanoEur = 1_000_000_000_000_000_000;
+
+impl RootGenesis {
+    /// Whether a ledger can start from it.
+    ///
+    /// # Errors
+    /// Names the first problem.
+    pub fn check(&self) -> Result<(), GenesisError> {
+        let mut names: Vec<ChainId> = self.clusters.iter().map(|(chain, _)| *chain).collect();
+        names.push(self.chain);
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(GenesisError::Cluster(pair[0])),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn seal(&self) -> Genesis {
+        let clusters: Vec<(ChainId, [u8; 32])> = self
+            .clusters
+            .iter()
+            .map(|(chain, set)| (*chain, set.hash()))
+            .collect();
+        Genesis {
+            chain: self.chain,
+            validators: self.validators.clone(),
+            id: id(&self.chain, &self.validators, b"root", &encoded(&clusters)),
+            kind: Kind::Root(self.clusters.clone()),
+        }
+    }
+}
+
+fn id(chain: &ChainId, validators: &ValidatorSet, kind: &[u8], content: &[u8]) -> BlockId {
+    let content = blake3::hash(content);
+    BlockId(tagged_hash(
+        b"gridloom/genesis/1",
+        &[kind, &chain.0, &validators.hash(), content.as_bytes()],
+    ))
+}

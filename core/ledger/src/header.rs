@@ -1,0 +1,153 @@
+//! Block headers and blocks.
+
+use std::sync::Arc;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use gridloom_consensus::{Address, Block, BlockId, ChainId};
+
+use crate::merkle::list_root;
+use crate::transaction::{Transaction, hash_encoded};
+
+/// Most transactions in one block.
+pub const MAX_BLOCK_TRANSACTIONS: usize = 2_048;
+/// Most bytes of transactions in one block.
+pub const MAX_BLOCK_BYTES: usize = 1024 * 1024;
+
+/// What validators sign (through its hash) and light clients keep.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct BlockHeader {
+    /// The chain.
+    pub chain: ChainId,
+    /// Height; the first block has 1.
+    pub height: u64,
+    /// Round in which it was first proposed.
+    pub round: u32,
+    /// Who built it.
+    pub proposer: Address,
+    /// When it was built, ms of simulated time; never before its parent.
+    pub time_ms: u64,
+    /// The block before; for the first one the hash of the genesis.
+    pub parent: BlockId,
+    /// Commits the transactions, their number and order.
+    pub tx_root: [u8; 32],
+    /// Commits the receipts of executing them.
+    pub receipts_root: [u8; 32],
+    /// Commits the state after executing them.
+    pub state_root: [u8; 32],
+    /// Hash of the validator set of the next height.
+    pub next_validators: [u8; 32],
+}
+
+impl BlockHeader {
+    /// Identity of the block.
+    #[must_use]
+    pub fn id(&self) -> BlockId {
+        BlockId(hash_encoded(b"gridloom/header/1", self))
+    }
+}
+
+/// A header with exactly the transactions it commits.
+///
+/// The only ways to make one compute or compare the commitment, so the block's
+/// id covers everything in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerBlock {
+    header: BlockHeader,
+    transactions: Vec<Arc<Transaction>>,
+    id: BlockId,
+    ids: Vec<[u8; 32]>,
+}
+
+impl LedgerBlock {
+    /// Puts header and transactions together; `None` if the header commits others.
+    #[must_use]
+    pub fn new(header: BlockHeader, transactions: Vec<Arc<Transaction>>) -> Option<Self> {
+        let ids: Vec<[u8; 32]> = transactions.iter().map(|tx| tx.id()).collect();
+        (list_root(&ids) == header.tx_root).then(|| Self {
+            id: header.id(),
+            header,
+            transactions,
+            ids,
+        })
+    }
+
+    /// As [`Self::new`] for a header that was made for these transactions.
+    pub(crate) fn assemble(
+        header: BlockHeader,
+        transactions: Vec<Arc<Transaction>>,
+        ids: Vec<[u8; 32]>,
+    ) -> Self {
+        Self {
+            id: header.id(),
+            header,
+            transactions,
+            ids,
+        }
+    }
+
+    /// The header.
+    #[must_use]
+    pub fn header(&self) -> &BlockHeader {
+        &self.header
+    }
+
+    /// The transactions in order of execution.
+    #[must_use]
+    pub fn transactions(&self) -> &[Arc<Transaction>] {
+        &self.transactions
+    }
+
+    /// Identities of the transactions, in the same order.
+    #[must_use]
+    pub fn transaction_ids(&self) -> &[[u8; 32]] {
+        &self.ids
+    }
+}
+
+impl Block for LedgerBlock {
+    fn id(&self) -> BlockId {
+        self.id
+    }
+
+    fn height(&self) -> u64 {
+        self.header.height
+    }
+
+    fn round(&self) -> u32 {
+        self.header.round
+    }
+
+    fn proposer(&self) -> Address {
+        self.header.proposer
+    }
+}
+
+impl BorshSerialize for LedgerBlock {
+    fn serialize<W: borsh::io::Write>(&self, writer: &mut W) -> borsh::io::Result<()> {
+        self.header.serialize(writer)?;
+        // At most MAX_BLOCK_TRANSACTIONS.
+        (self.transactions.len() as u32).serialize(writer)?;
+        for tx in &self.transactions {
+            tx.as_ref().serialize(writer)?;
+        }
+        Ok(())
+    }
+}
+
+impl BorshDeserialize for LedgerBlock {
+    fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
+        let bad =
+            |what: &str| borsh::io::Error::new(borsh::io::ErrorKind::InvalidData, what.to_owned());
+        let header = BlockHeader::deserialize_reader(reader)?;
+        let count = u32::deserialize_reader(reader)? as usize;
+        if count > MAX_BLOCK_TRANSACTIONS {
+            return Err(bad("more transactions than a block may have"));
+        }
+        let mut transactions = Vec::new();
+        for _ in 0..count {
+            transactions.push(Arc::new(Transaction::deserialize_reader(reader)?));
+        }
+        Self::new(header, transactions)
+            .ok_or_else(|| bad("transactions differ from the header's commitment"))
+    }
+}

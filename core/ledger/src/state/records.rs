@@ -1,0 +1,294 @@
+//! The records a state is made of.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use gridloom_consensus::{BlockId, ChainId};
+use gridloom_units::{AccountId, EnergyType, EnergyWh, MoneyNanoEur, PriceMicroEurPerKwh, TypedWh};
+
+use crate::transaction::{DeviceFacts, MeterReading};
+
+/// Money and energy of an account (paper P6).
+///
+/// A kilowatt-hour is minted to the account whose meter exported it, moves to
+/// the buyer and is retired when the buyer's meter consumed it, all in the
+/// settlement of its slot; so `held_wh` is what is minted and not yet retired.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Account {
+    /// Its own name.
+    pub id: AccountId,
+    /// Money, nano-EUR; never negative.
+    pub money: MoneyNanoEur,
+    /// Owed to the operator, nano-EUR; never negative.
+    pub debt: MoneyNanoEur,
+    /// Metered out of the account's plant since the beginning, per type, Wh.
+    pub minted_wh: TypedWh,
+    /// Received and consumed since the beginning, per type, Wh.
+    pub retired_wh: TypedWh,
+    /// Sold to others, per type, Wh.
+    pub sold_wh: TypedWh,
+    /// Bought from others, per type, Wh.
+    pub bought_wh: TypedWh,
+    /// Which nonces were used.
+    pub nonces: NonceWindow,
+}
+
+impl Account {
+    /// An account with a first deposit.
+    pub(crate) fn new(id: AccountId, money: MoneyNanoEur) -> Self {
+        Self {
+            id,
+            money,
+            ..Self::default()
+        }
+    }
+
+    /// Energy in the wallet, per type, Wh.
+    #[must_use]
+    pub fn held_wh(&self) -> TypedWh {
+        std::array::from_fn(|k| {
+            self.minted_wh[k] + self.bought_wh[k] - self.sold_wh[k] - self.retired_wh[k]
+        })
+    }
+}
+
+/// Which nonces of a signer were used: those below `next`, except the last 64
+/// whose bit is not set. Every nonce works once, and transactions that
+/// overtake each other on the way do no harm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct NonceWindow {
+    /// One above the highest nonce used.
+    pub next: u64,
+    /// Bit `i` stands for nonce `next - 1 - i`.
+    pub used: u64,
+}
+
+impl NonceWindow {
+    /// Whether this nonce may still be used.
+    #[must_use]
+    pub fn admits(&self, nonce: u64) -> bool {
+        if nonce >= self.next {
+            return nonce < u64::MAX;
+        }
+        let back = self.next - 1 - nonce;
+        back < 64 && self.used >> back & 1 == 0
+    }
+
+    /// Marks a nonce as used.
+    pub(crate) fn take(&mut self, nonce: u64) {
+        if nonce >= self.next {
+            let ahead = nonce - self.next + 1;
+            self.used = u32::try_from(ahead)
+                .ok()
+                .and_then(|ahead| self.used.checked_shl(ahead))
+                .unwrap_or(0)
+                | 1;
+            self.next = nonce.saturating_add(1);
+        } else {
+            self.used |= 1_u64
+                .checked_shl((self.next - 1 - nonce) as u32)
+                .unwrap_or(0);
+        }
+    }
+}
+
+/// A home in the microgrid (paper step b).
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Participant {
+    /// Its account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: String,
+    /// Account of its meter's key.
+    pub meter: AccountId,
+    /// Version of its EM instance.
+    pub version: u32,
+    /// Hash of the meter's device id.
+    pub spread: u16,
+}
+
+/// Cumulative registers of a meter, Wh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Registers {
+    /// Energy taken, Wh.
+    pub import_wh: EnergyWh,
+    /// Energy given from photovoltaics, Wh.
+    pub export_solar_wh: EnergyWh,
+    /// Energy given out of storage, Wh.
+    pub export_battery_wh: EnergyWh,
+}
+
+impl Registers {
+    /// Energy since an earlier state of the registers.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            import_wh: self.import_wh - earlier.import_wh,
+            export_solar_wh: self.export_solar_wh - earlier.export_solar_wh,
+            export_battery_wh: self.export_battery_wh - earlier.export_battery_wh,
+        }
+    }
+
+    /// All registers in one order.
+    #[must_use]
+    pub fn to_array(&self) -> [EnergyWh; 3] {
+        [self.import_wh, self.export_solar_wh, self.export_battery_wh]
+    }
+
+    /// Energy taken less energy given, Wh.
+    #[must_use]
+    pub fn net_wh(&self) -> EnergyWh {
+        self.import_wh - self.export_solar_wh - self.export_battery_wh
+    }
+}
+
+impl From<&MeterReading> for Registers {
+    fn from(reading: &MeterReading) -> Self {
+        Self {
+            import_wh: reading.import_wh,
+            export_solar_wh: reading.export_solar_wh,
+            export_battery_wh: reading.export_battery_wh,
+        }
+    }
+}
+
+/// Most slots a meter's record looks back; older ones merge into the next.
+pub(crate) const MAX_BOUNDARIES: usize = 192;
+
+/// Registers at the last reading inside a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Boundary {
+    pub(crate) slot: u32,
+    pub(crate) end_ms: u64,
+    pub(crate) registers: Registers,
+}
+
+/// A meter and what it reported (paper step c).
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Meter {
+    /// Account of the participant it belongs to.
+    pub owner: AccountId,
+    /// Number of the last reading taken or refused.
+    pub last_seq: Option<u64>,
+    /// The last reading taken.
+    pub last: Option<LastReading>,
+    /// Registers settled so far.
+    pub settled: Registers,
+    /// End of the last settled reading, ms.
+    pub settled_end_ms: u64,
+    pub(crate) boundaries: Vec<Boundary>,
+}
+
+/// The last reading on record of a meter.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct LastReading {
+    /// End of its interval, ms.
+    pub interval_end_ms: u64,
+    /// Registers, Wh.
+    pub registers: Registers,
+    /// Energy since the reading before, Wh.
+    pub interval: Registers,
+    /// Length of that interval, ms; 0 for the first reading.
+    pub interval_ms: u64,
+    /// Devices.
+    pub facts: DeviceFacts,
+    /// Number of the reading.
+    pub seq: u64,
+    /// Height of the block that recorded it.
+    pub height: u64,
+    /// Identity of the transaction.
+    pub transaction: [u8; 32],
+}
+
+/// Decided price of a slot and what it was formed from (paper step d).
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SlotPrice {
+    /// The slot.
+    pub slot: u32,
+    /// Price per type, micro-EUR/kWh.
+    pub typed: [PriceMicroEurPerKwh; EnergyType::COUNT],
+    /// Mean price, micro-EUR/kWh.
+    pub scalar: PriceMicroEurPerKwh,
+    /// Supply per type in the slot before, Wh.
+    pub supply_wh: TypedWh,
+    /// Demand in the slot before, Wh.
+    pub demand_wh: EnergyWh,
+    /// Meters with a reading at the end of the slot before.
+    pub recorded: u32,
+    /// Meters registered.
+    pub expected: u32,
+    /// Height of the block that decided it; 0 while it is a preview.
+    pub height: u64,
+}
+
+/// Load of an M-LMD's area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct AreaLoad {
+    /// Number of the M-LMD.
+    pub mlmd: u32,
+    /// End of the interval, ms.
+    pub interval_end_ms: u64,
+    /// Energy taken by the area, Wh.
+    pub energy_wh: EnergyWh,
+    /// Height of the block that recorded it.
+    pub height: u64,
+}
+
+/// Counters of the market.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct MarketState {
+    /// Version of the contract in force; 0 before the first.
+    pub template_version: u32,
+    /// Last slot with a decided price.
+    pub priced_through: Option<u32>,
+    /// Last slot settled.
+    pub settled_through: Option<u32>,
+    /// Energy since the beginning.
+    pub totals: EnergyTotals,
+    /// Sum of all debts to the operator, nano-EUR.
+    pub lent: MoneyNanoEur,
+}
+
+/// Energy per type since the beginning, Wh: minted + bought = retired + sold + held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct EnergyTotals {
+    /// Minted on metered export.
+    pub minted_wh: TypedWh,
+    /// Bought from the utility.
+    pub bought_wh: TypedWh,
+    /// Retired on metered consumption.
+    pub retired_wh: TypedWh,
+    /// Sold to the utility.
+    pub sold_wh: TypedWh,
+}
+
+impl EnergyTotals {
+    /// Flows since an earlier state of the totals.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let less = |now: &TypedWh, then: &TypedWh| std::array::from_fn(|k| now[k] - then[k]);
+        Self {
+            minted_wh: less(&self.minted_wh, &earlier.minted_wh),
+            bought_wh: less(&self.bought_wh, &earlier.bought_wh),
+            retired_wh: less(&self.retired_wh, &earlier.retired_wh),
+            sold_wh: less(&self.sold_wh, &earlier.sold_wh),
+        }
+    }
+}
+
+/// What the root knows of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ClusterRecord {
+    /// Name of its chain.
+    pub chain: ChainId,
+    /// Height of its last recorded block; 0 before the first.
+    pub height: u64,
+    /// That block.
+    pub block: BlockId,
+    /// Its state root.
+    pub state_root: [u8; 32],
+    /// When it was built, ms.
+    pub time_ms: u64,
+    /// Hash of the validators of the next height.
+    pub validators: [u8; 32],
+    /// Whether it certified two blocks at one height.
+    pub frozen: bool,
+}
