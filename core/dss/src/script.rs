@@ -66,6 +66,8 @@ pub(crate) struct Object {
     pub(crate) class: &'static Class,
     /// Name, lower case.
     pub(crate) name: String,
+    /// Name as first written.
+    pub(crate) label: String,
     pub(crate) at: Place,
     pub(crate) assigns: Vec<Assign>,
     pub(crate) enabled: bool,
@@ -387,6 +389,7 @@ impl<'f> Script<'f> {
         if self.circuit.is_none() && class.name == "load" {
             return self.syntax(at, "an element comes before `new circuit`");
         }
+        let label = name.to_owned();
         let name = name.to_lowercase();
         if class.use_of == Use::Ignored {
             self.find(
@@ -411,19 +414,21 @@ impl<'f> Script<'f> {
                 ),
             );
         } else {
-            self.insert(class, name.clone(), at);
+            self.insert(class, &label, at);
         }
         self.active = self.index.get(&(class.name, name)).copied();
         self.last_property = None;
         self.assign(&params[1..], at)
     }
 
-    fn insert(&mut self, class: &'static Class, name: String, at: &Place) {
+    fn insert(&mut self, class: &'static Class, label: &str, at: &Place) {
+        let name = label.to_lowercase();
         self.index
             .insert((class.name, name.clone()), self.objects.len());
         self.objects.push(Object {
             class,
             name,
+            label: label.to_owned(),
             at: at.clone(),
             assigns: Vec::new(),
             enabled: true,
@@ -436,7 +441,7 @@ impl<'f> Script<'f> {
         let Some(class) = Class::find("vsource") else {
             return self.syntax(at, "class `vsource` is not known");
         };
-        self.insert(class, "source".to_owned(), at);
+        self.insert(class, "source", at);
         self.active = Some(self.objects.len() - 1);
         self.last_property = None;
         let bus = Param {

@@ -133,6 +133,24 @@ impl Matrix {
     }
 }
 
+/// Inverse of a dense matrix of order `n` given by rows; `None` when singular.
+pub fn invert_dense(a: &[Complex], n: usize) -> Option<Vec<Complex>> {
+    if a.len() != n * n {
+        return None;
+    }
+    Matrix { n, a: a.to_vec() }.inverse().map(|m| m.a)
+}
+
+/// Kron reduction of a dense impedance matrix of order `n` given by rows: the
+/// listed rows and columns are eliminated (their voltage drop is zero) and
+/// left as zeros. `None` when their block is singular.
+pub fn kron_dense(a: &[Complex], n: usize, eliminate: &[usize]) -> Option<Vec<Complex>> {
+    if a.len() != n * n {
+        return None;
+    }
+    Matrix { n, a: a.to_vec() }.kron(eliminate).map(|m| m.a)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,10 +43,8 @@ impl PhaseLaw {
             return Complex::ZERO;
         }
         let square = v.norm_sqr();
-        let (min, max) = (
-            self.band.min_pu * self.v_base,
-            self.band.max_pu * self.v_base,
-        );
+        let min = self.band.min_pu.max(self.band.low_pu) * self.v_base;
+        let max = self.band.max_pu * self.v_base;
         if square > min * min && square <= max * max && matches!(self.law, LoadLaw::ConstPower) {
             // conj(s / v), without a division of complex numbers.
             return (s.conj() * v).scale(1.0 / square);

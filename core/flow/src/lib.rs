@@ -20,6 +20,7 @@ mod network;
 mod primitive;
 
 pub use complex::Complex;
+pub use dense::{invert_dense, kron_dense};
 pub use network::{
     BranchFlow, BuildError, CompareError, Comparison, ConductorFlow, Network, PortError, PortId,
     PortLaw, SolutionState, SolveOptions, SolveReport, Totals, Verdict, compare_nodes, nodes_csv,

@@ -206,7 +206,7 @@ impl Convert<'_> {
         let from = self.terminal(&bus1, n, n)?;
         let to = self.terminal(&bus2, n, n)?;
         self.case.lines.push(Line {
-            id: object.name.clone(),
+            id: object.label.clone(),
             from,
             to,
             code,
@@ -226,13 +226,13 @@ impl Convert<'_> {
                 continue;
             }
             let id = if terminal == 1 {
-                object.name.clone()
+                object.label.clone()
             } else {
-                format!("{}@2", object.name)
+                format!("{}@2", object.label)
             };
             self.case.switches.push(Switch {
                 id,
-                line: object.name.clone(),
+                line: object.label.clone(),
                 end: if terminal == 1 {
                     LineEnd::From
                 } else {
@@ -383,17 +383,20 @@ impl Convert<'_> {
     }
 
     fn keep_code(&mut self, name: &str, code: &PerLength, frequency_hz: f64) -> String {
+        let label = self
+            .label("linecode", name)
+            .unwrap_or_else(|| name.to_owned());
         if !self.codes.contains_key(name) {
             self.codes
                 .insert(name.to_owned(), self.case.line_codes.len());
             self.case.line_codes.push(LineCode {
-                id: name.to_owned(),
+                id: label.clone(),
                 conductors: code.conductors as u8,
                 per_km: code.per_km(frequency_hz),
                 norm_amps: code.norm_amps,
             });
         }
-        name.to_owned()
+        label
     }
 }
 

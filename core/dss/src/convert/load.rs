@@ -80,8 +80,13 @@ impl Convert<'_> {
             _ => l.phases + 1,
         };
         let at = self.terminal(&bus, l.phases, conductors)?;
+        let shape = if l.yearly.is_empty() {
+            l.daily
+        } else {
+            l.yearly
+        };
         self.case.loads.push(Load {
-            id: object.name.clone(),
+            id: object.label.clone(),
             at,
             phases: l.phases as u8,
             connection: l.connection,
@@ -92,11 +97,7 @@ impl Convert<'_> {
             band: l.band,
             neutral_ohm: (l.neutral.0 >= 0.0 && l.connection == Connection::Wye)
                 .then_some(l.neutral),
-            profile: if l.yearly.is_empty() {
-                l.daily
-            } else {
-                l.yearly
-            },
+            profile: self.label("loadshape", &shape).unwrap_or(shape),
         });
         Ok(())
     }

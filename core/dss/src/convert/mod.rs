@@ -31,6 +31,8 @@ pub(crate) struct Convert<'f> {
     /// Line codes carried over so far, by name and length unit of the line.
     codes: BTreeMap<String, usize>,
     shapes: Vec<crate::Shape>,
+    /// Buses as first written, by their name in lower case.
+    bus_names: BTreeMap<String, String>,
 }
 
 pub(crate) fn convert(script: Script<'_>, path: &Path) -> Result<DssImport, DssError> {
@@ -45,6 +47,7 @@ pub(crate) fn convert(script: Script<'_>, path: &Path) -> Result<DssImport, DssE
         case,
         codes: BTreeMap::new(),
         shapes: Vec::new(),
+        bus_names: BTreeMap::new(),
     };
     convert.elements()?;
     convert.buses();
@@ -145,7 +148,7 @@ impl Convert<'_> {
                 buses.push(Bus {
                     id: name.to_owned(),
                     kv_ln: 0.0,
-                    xy: self.script.coordinates.get(name).copied(),
+                    xy: self.script.coordinates.get(&name.to_lowercase()).copied(),
                 });
             }
         }
@@ -154,16 +157,21 @@ impl Convert<'_> {
 
     /// Conductors of a bus text: those written, then 1 to `phases`, then earth.
     pub(crate) fn terminal(
-        &self,
+        &mut self,
         value: &Value,
         phases: usize,
         conductors: usize,
     ) -> Result<Terminal, DssError> {
         let mut parts = value.text.trim().split('.');
-        let bus = parts.next().unwrap_or_default().trim().to_lowercase();
-        if bus.is_empty() {
+        let written = parts.next().unwrap_or_default().trim();
+        if written.is_empty() {
             return syntax(&value.at, "the bus has no name");
         }
+        let bus = self
+            .bus_names
+            .entry(written.to_lowercase())
+            .or_insert_with(|| written.to_owned())
+            .clone();
         let mut nodes: Vec<u8> = (1..=conductors)
             .map(|i| if i <= phases { i as u8 } else { 0 })
             .collect();
@@ -179,6 +187,11 @@ impl Convert<'_> {
             bus,
             conductors: nodes,
         })
+    }
+
+    /// Name of an element as first written.
+    pub(crate) fn label(&self, class: &str, name: &str) -> Option<String> {
+        self.script.object(class, name).map(|o| o.label.clone())
     }
 
     pub(crate) fn skip(&mut self, object: &Object, assign: &Assign, what: &str) {

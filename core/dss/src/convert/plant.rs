@@ -144,7 +144,7 @@ impl Convert<'_> {
         };
         let at = self.terminal(bus, g.phases, conductors)?;
         self.case.generators.push(Generator {
-            id: object.name.clone(),
+            id: object.label.clone(),
             at,
             phases: g.phases as u8,
             connection: g.connection,

@@ -7,7 +7,7 @@ use super::*;
 impl Convert<'_> {
     pub(super) fn regulator(&mut self, object: &Object) -> Result<(), DssError> {
         let mut r = Regulator {
-            id: object.name.clone(),
+            id: object.label.clone(),
             transformer: String::new(),
             winding: 1,
             tap_winding: 0,
@@ -28,7 +28,10 @@ impl Convert<'_> {
             match a.property {
                 "transformer" => {
                     let text = a.value.text.to_lowercase();
-                    r.transformer = text.rsplit('.').next().unwrap_or_default().to_owned();
+                    let name = text.rsplit('.').next().unwrap_or_default();
+                    r.transformer = self
+                        .label("transformer", name)
+                        .unwrap_or_else(|| name.to_owned());
                 }
                 "winding" => {
                     r.winding = count(a)? as u8;

@@ -36,7 +36,7 @@ impl Convert<'_> {
         }
         values.truncate(points.min(MAX_VALUES));
         self.shapes.push(Shape {
-            id: object.name.clone(),
+            id: object.label.clone(),
             step_s,
             values,
         });

@@ -36,7 +36,7 @@ impl Place2 {
 
     fn terminals(
         &self,
-        convert: &Convert<'_>,
+        convert: &mut Convert<'_>,
         object: &Object,
     ) -> Result<(Terminal, Option<Terminal>), DssError> {
         let Some(bus1) = &self.bus1 else {
@@ -88,7 +88,7 @@ impl Convert<'_> {
         };
         let total: f64 = kvar.iter().sum();
         self.case.capacitors.push(Capacitor {
-            id: object.name.clone(),
+            id: object.label.clone(),
             at,
             to,
             connection: place.connection,
@@ -144,7 +144,7 @@ impl Convert<'_> {
         }
         let (at, to) = place.terminals(self, object)?;
         self.case.reactors.push(Reactor {
-            id: object.name.clone(),
+            id: object.label.clone(),
             at,
             to,
             connection: place.connection,

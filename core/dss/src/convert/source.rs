@@ -80,7 +80,7 @@ impl Convert<'_> {
             None => None,
         };
         self.case.sources.push(VoltageSource {
-            id: object.name.clone(),
+            id: object.label.clone(),
             at,
             from,
             kv: s.kv,

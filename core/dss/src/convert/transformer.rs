@@ -133,7 +133,7 @@ impl Convert<'_> {
             });
         }
         self.case.transformers.push(Transformer {
-            id: object.name.clone(),
+            id: object.label.clone(),
             phases: phases as u8,
             windings,
             x_percent: t.x_percent(),
