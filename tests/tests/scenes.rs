@@ -35,7 +35,10 @@ fn ten_broken_scenes_give_exactly_these_messages() {
     for path in scenes {
         let issues = scene::load(&path).expect_err("a broken scene must not load");
         let found = lines(&issues);
-        let golden = PathBuf::from(path.to_string_lossy().replace(".scene.ron", ".expected.txt"));
+        let golden = PathBuf::from(
+            path.to_string_lossy()
+                .replace(".scene.ron", ".expected.txt"),
+        );
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             fs::write(&golden, &found).expect("the golden file can be written");
         }
@@ -60,7 +63,10 @@ fn every_scene_of_the_repository_loads() {
 #[test]
 fn a_missing_scene_is_named() {
     let issues = scene::load(Path::new("nowhere.scene.ron")).expect_err("there is none");
-    assert_eq!(lines(&issues), "nowhere.scene.ron:1:1: the scene does not exist\n");
+    assert_eq!(
+        lines(&issues),
+        "nowhere.scene.ron:1:1: the scene does not exist\n"
+    );
 }
 
 #[test]
@@ -74,7 +80,11 @@ fn the_default_scene_is_the_community_it_describes() {
     assert_eq!(count(|home| home.battery.is_some()), 19);
     assert_eq!(count(|home| home.heater.is_some()), 22);
     assert_eq!(count(|home| home.ev.is_some()), 6);
-    let kw_peak: f64 = homes.iter().filter_map(|home| home.pv).map(|pv| pv.kw_peak).sum();
+    let kw_peak: f64 = homes
+        .iter()
+        .filter_map(|home| home.pv)
+        .map(|pv| pv.kw_peak)
+        .sum();
     assert!((kw_peak - 126.0).abs() < 1e-9, "{kw_peak} kWp");
 }
 
@@ -86,7 +96,14 @@ fn the_areas_of_the_default_scene_are_sub_trees_of_the_feeder() {
     assert_eq!(areas, [19, 13, 10, 13]);
     let parents: Vec<Option<usize>> = akerby.refs.mlmds.iter().map(|m| m.parent).collect();
     assert_eq!(parents, [None, Some(0), Some(0), Some(2)]);
-    let in_cluster = |cluster| akerby.refs.homes.iter().filter(|h| h.cluster == cluster).count();
+    let in_cluster = |cluster| {
+        akerby
+            .refs
+            .homes
+            .iter()
+            .filter(|h| h.cluster == cluster)
+            .count()
+    };
     assert_eq!((in_cluster(0), in_cluster(1)), (32, 23));
     assert_eq!(akerby.refs.shared_batteries[0].mlmd, 0);
 }
