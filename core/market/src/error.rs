@@ -67,4 +67,12 @@ pub enum MarketError {
         /// The account.
         account: AccountId,
     },
+    /// The network is not a tree with sane lines.
+    #[error("node {node} of the network: {reason}")]
+    BadTree {
+        /// Position of the node.
+        node: usize,
+        /// What has to hold.
+        reason: &'static str,
+    },
 }

@@ -21,6 +21,7 @@ mod error;
 mod price;
 mod rounding;
 mod settlement;
+mod tree;
 
 pub use allocation::{Allocation, BuyOrder, SellOrder, Transfer, allocate};
 pub use auction::{AuctionOutcome, Clearing, Order, clear_auction};
@@ -32,6 +33,7 @@ pub use price::{
     typed_price,
 };
 pub use settlement::{MeteredNet, MoneyLine, Reason, Settlement, SettlementInput, settle};
+pub use tree::{NodeOutcome, TreeInput, TreeNode, TreeOutcome, clear_tree};
 
 use gridloom_units::{EnergyType, EnergyWh};
 

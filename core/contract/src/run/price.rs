@@ -19,9 +19,20 @@ impl SeenPrices {
     /// The buying price is the mean of the accepted types, weighted by
     /// preference and supply: what the household can expect to pay. It moves
     /// smoothly as supply comes and goes, which the price of the cheapest type
-    /// would not. With nothing accepted on offer it is the import price.
+    /// would not. With nothing accepted on offer the decided prices already
+    /// say so and are weighted by preference alone; switching to the import
+    /// price instead would be a jump that the step limit cannot hold. It is
+    /// never above the import price.
     pub(crate) fn of(weights: &[u32; EnergyType::COUNT], input: &RunInput) -> Self {
-        let shares = |k: usize| i128::from(weights[k]) * i128::from(input.supply_wh[k]);
+        let on_offer = (0..EnergyType::COUNT).any(|k| weights[k] > 0 && input.supply_wh[k] > 0);
+        let shares = |k: usize| {
+            i128::from(weights[k])
+                * if on_offer {
+                    i128::from(input.supply_wh[k])
+                } else {
+                    1
+                }
+        };
         let total: i128 = (0..EnergyType::COUNT).map(shares).sum();
         let sell = input.prices[EnergyType::Battery.index()];
         if total == 0 {
@@ -38,8 +49,10 @@ impl SeenPrices {
         let heaviest = (0..EnergyType::COUNT).rev().max_by_key(|k| shares(*k));
         Self {
             // A mean of i64 prices is an i64.
-            buy: PriceMicroEurPerKwh::try_from(mean).unwrap_or(input.import),
-            kind: heaviest.map(|k| EnergyType::ALL[k]),
+            buy: PriceMicroEurPerKwh::try_from(mean)
+                .unwrap_or(input.import)
+                .min(input.import),
+            kind: heaviest.filter(|_| on_offer).map(|k| EnergyType::ALL[k]),
             sell,
         }
     }
