@@ -66,6 +66,17 @@ impl Certificate {
         validators: &ValidatorSet,
         memo: &mut SigMemo,
     ) -> Result<(), CertificateFault> {
+        let quorum = ThresholdParams::default().quorum;
+        self.verify_quorum(chain, validators, quorum, memo)
+    }
+
+    fn verify_quorum(
+        &self,
+        chain: &ChainId,
+        validators: &ValidatorSet,
+        quorum: engine::ThresholdParam,
+        memo: &mut SigMemo,
+    ) -> Result<(), CertificateFault> {
         let count = validators.members().len();
         if self.signatures.len() > count {
             return Err(CertificateFault::TooMany(self.signatures.len(), count));
@@ -87,7 +98,7 @@ impl Certificate {
             signed += validator.power;
         }
         let total = validators.total_power();
-        if ThresholdParams::default().quorum.is_met(signed, total) {
+        if quorum.is_met(signed, total) {
             Ok(())
         } else {
             Err(CertificateFault::Power { signed, total })
@@ -129,6 +140,7 @@ pub(crate) fn check_commit(
     chain: &ChainId,
     certificate: &CommitCertificate<Ctx>,
     validators: &ValidatorSet,
+    thresholds: &ThresholdParams,
     memo: &mut SigMemo,
 ) -> Result<(), CertificateError<Ctx>> {
     // Repeated signers must be refused, not merged as `from_engine` would.
@@ -145,7 +157,7 @@ pub(crate) fn check_commit(
         return Err(CertificateError::VerificationError(None));
     }
     let own = Certificate::from_engine(certificate);
-    own.verify(chain, validators, memo)
+    own.verify_quorum(chain, validators, thresholds.quorum, memo)
         .map_err(|fault| match fault {
             CertificateFault::Unknown(address) => CertificateError::UnknownValidator(address),
             CertificateFault::Order(address) => CertificateError::DuplicateVote(address),
@@ -160,7 +172,7 @@ pub(crate) fn check_commit(
             CertificateFault::Power { signed, total } => CertificateError::NotEnoughVotingPower {
                 signed,
                 total,
-                expected: ThresholdParams::default().quorum.min_expected(total),
+                expected: thresholds.quorum.min_expected(total),
             },
             CertificateFault::TooMany(..) => CertificateError::VerificationError(None),
         })

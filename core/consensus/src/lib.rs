@@ -73,7 +73,9 @@ mod sign;
 pub use bench::{HeightsBench, bench_heights};
 pub use certificate::{Certificate, CertificateFault};
 pub use chain::{Block, BuildAt, Chain, Decided, Tx};
-pub use cluster::{Cluster, ClusterConfig, ClusterSnapshot, DecidedBlock, Fork, ValidatorStatus};
+pub use cluster::{
+    Cluster, ClusterConfig, ClusterSnapshot, DecidedBlock, Fork, Sabotage, ValidatorStatus,
+};
 pub use context::{
     Address, BlockId, ChainId, Ctx, Ed25519, Height, KeyError, Proposal, SetError, Sig, Validator,
     ValidatorSet, Value, Vote,

@@ -75,6 +75,8 @@ pub enum Checks {
 #[derive(Debug)]
 pub struct SigMemo {
     checks: Checks,
+    /// Sabotage: every signature is good.
+    trust_all: bool,
     capacity: usize,
     newer: BTreeSet<[u8; 32]>,
     older: BTreeSet<[u8; 32]>,
@@ -90,6 +92,7 @@ impl SigMemo {
     pub fn new(capacity: usize) -> Self {
         Self {
             checks: Checks::default(),
+            trust_all: false,
             capacity: capacity.max(1),
             newer: BTreeSet::new(),
             older: BTreeSet::new(),
@@ -104,8 +107,16 @@ impl SigMemo {
         Self { checks, ..self }
     }
 
+    /// Switches checking off, to test that the tests notice.
+    pub(crate) fn trusting_all(self, trust_all: bool) -> Self {
+        Self { trust_all, ..self }
+    }
+
     /// Whether the signature is good by the strict rule.
     pub fn verify(&mut self, key: &VerifyingKey, bytes: &[u8], signature: &Sig) -> bool {
+        if self.trust_all {
+            return true;
+        }
         if self.checks == Checks::Always {
             self.checked += 1;
             return verify(key, bytes, signature);

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{TestChain, fast, group, run_to};
-use gridloom_consensus::{Cluster, ClusterConfig};
+use common::{TestChain, fast, group};
+use gridloom_consensus::{Cluster, ClusterConfig, Sabotage};
 use gridloom_units::{SimTime, Stream, draw_u64};
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ fn pick(seed: u64, what: u64, below: u64) -> u64 {
 }
 
 /// One faulty life: loss, a crash with restart, a cut, perhaps an equivocator.
-fn trouble(seed: u64) -> Cluster<TestChain> {
+fn trouble(seed: u64, sabotage: Sabotage) -> Result<Cluster<TestChain>, String> {
     let n = if pick(seed, 0, 2) == 0 { 4 } else { 7 };
     let mut config: ClusterConfig = fast(seed, (pick(seed, 1, 15) * 10_000) as u32);
     config.links.duplicate_ppm = (pick(seed, 2, 5) * 10_000) as u32;
@@ -22,7 +22,12 @@ fn trouble(seed: u64) -> Cluster<TestChain> {
         config.min_block_interval_ms = 100;
         config.empty_block_interval_ms = 300;
     }
+    config.sabotage = sabotage;
     let mut cluster = group(n, &config);
+    if pick(seed, 11, 4) == 0 {
+        // Outsiders cannot lie about others: one validator forges votes all the time.
+        cluster.set_forger(u16::from(n) - 1, true);
+    }
     if n == 7 && pick(seed, 4, 2) == 0 {
         cluster.set_equivocator(6, true);
     }
@@ -46,9 +51,39 @@ fn trouble(seed: u64) -> Cluster<TestChain> {
             2 => cluster.partition(&groups),
             _ => cluster.heal(),
         }
-        assert_eq!(cluster.fork(), None, "seed {seed}");
+        sound(&cluster)?;
     }
-    cluster
+    Ok(cluster)
+}
+
+/// What must hold at every moment of every run.
+fn sound(cluster: &Cluster<TestChain>) -> Result<(), String> {
+    if let Some(fork) = cluster.fork() {
+        return Err(format!("{fork:?}"));
+    }
+    if let Some(address) = cluster.double_signed() {
+        return Err(format!("honest validator {address} signed twice"));
+    }
+    match cluster.statuses().into_iter().find_map(|s| s.stopped) {
+        Some(reason) => Err(format!("stopped: {reason}")),
+        None => Ok(()),
+    }
+}
+
+/// One whole life: trouble, healing, three more heights. The error says what broke.
+fn life(seed: u64, sabotage: Sabotage) -> Result<u64, String> {
+    let mut cluster = trouble(seed, sabotage)?;
+    let healed = cluster.now().0;
+    let target = cluster.height() + 3;
+    while cluster.statuses().iter().any(|s| s.tip < target) {
+        if cluster.now().0 > healed + 30_000 {
+            return Err(format!("stuck: {:?}", cluster.statuses()));
+        }
+        let next = SimTime(cluster.now().0 + 50);
+        cluster.advance(next);
+        sound(&cluster)?;
+    }
+    Ok(cluster.now().0 - healed)
 }
 
 #[test]
@@ -60,17 +95,13 @@ fn no_seed_forks_or_sticks() {
     let mut slowest = (0, 0);
     let mut times = Vec::new();
     for seed in 0..seeds {
-        let mut cluster = trouble(seed);
-        let healed = cluster.now().0;
-        let target = cluster.height() + 3;
-        run_to(&mut cluster, target, SimTime(healed + 30_000));
-        times.push(cluster.now().0 - healed);
-        slowest = slowest.max((cluster.now().0 - healed, seed));
-        assert!(
-            cluster.statuses().iter().all(|s| s.stopped.is_none()),
-            "seed {seed}: {:?}",
-            cluster.statuses()
-        );
+        match life(seed, Sabotage::None) {
+            Ok(ms) => {
+                times.push(ms);
+                slowest = slowest.max((ms, seed));
+            }
+            Err(what) => panic!("seed {seed}: {what}"),
+        }
     }
     times.sort();
     println!(
@@ -79,6 +110,21 @@ fn no_seed_forks_or_sticks() {
         slowest.0,
         slowest.1
     );
+}
+
+/// The sweep would find a real defect: three planted ones are each found.
+#[test]
+fn planted_defects_are_found() {
+    for sabotage in [
+        Sabotage::ForgetLog,
+        Sabotage::TrustAll,
+        Sabotage::SmallQuorum,
+    ] {
+        let found = (0..1_000).find_map(|seed| life(seed, sabotage).err().map(|what| (seed, what)));
+        let (seed, what) = found.unwrap_or_else(|| panic!("{sabotage:?} was not found"));
+        let what: String = what.chars().take(100).collect();
+        println!("{sabotage:?} found by seed {seed}: {what}");
+    }
 }
 
 proptest! {

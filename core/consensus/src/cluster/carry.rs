@@ -7,7 +7,8 @@ use gridloom_units::SimTime;
 
 use super::{Cluster, DecidedBlock, Fork, MAX_UNDRAINED, WATCHED_HEIGHTS};
 use crate::chain::{Block, Chain, Decided};
-use crate::context::{BlockId, Ctx};
+use crate::context::{Address, BlockId, Ctx};
+use crate::evidence::Equivocation;
 use crate::message::Message;
 use crate::network::{Due, Sender};
 use crate::node::{Action, PeerIndex};
@@ -32,7 +33,7 @@ impl<C: Chain> Cluster<C> {
                     );
                 }
                 Action::Commit(decided) => self.on_commit(node, decided),
-                Action::Finalized { evidence, .. } => self.evidence += evidence.len() as u64,
+                Action::Finalized { evidence, .. } => self.on_evidence(&evidence),
                 Action::Stopped(reason) => self.mix(&[10, u64::from(node), reason.len() as u64]),
                 disk => self.write(node, disk),
             }
@@ -71,30 +72,69 @@ impl<C: Chain> Cluster<C> {
                 self.transmit(from, to, message);
             }
         }
-        if self.equivocators.contains(&from)
-            && let Message::Vote(vote) = message.as_ref()
-        {
-            let second = Arc::new(Message::Vote(self.contradict(from, vote)));
-            for to in 0..self.members.len() as PeerIndex {
-                if to != from {
-                    self.transmit(from, to, &second);
-                }
+        let Message::Vote(vote) = message.as_ref() else {
+            return;
+        };
+        if self.faults.equivocators.contains(&from) {
+            let voter = vote.message.voter;
+            self.send_contradiction(from, vote, voter);
+        }
+        if self.faults.forgers.contains(&from) {
+            let others: Vec<_> = self
+                .members
+                .iter()
+                .map(|member| member.config.key.address())
+                .filter(|address| *address != vote.message.voter)
+                .collect();
+            for voter in others {
+                self.send_contradiction(from, vote, voter);
             }
         }
     }
 
-    /// A second, different vote for the same place, properly signed.
-    fn contradict(&mut self, node: PeerIndex, vote: &SignedVote<Ctx>) -> SignedVote<Ctx> {
+    /// Sends a vote that says the opposite, in the name of `voter`.
+    fn send_contradiction(&mut self, from: PeerIndex, vote: &SignedVote<Ctx>, voter: Address) {
+        let lie = Arc::new(Message::Vote(self.contradict(from, vote, voter)));
+        for to in 0..self.members.len() as PeerIndex {
+            if to != from {
+                self.transmit(from, to, &lie);
+            }
+        }
+    }
+
+    /// Evidence against a validator nobody told to lie means that an honest one signed twice.
+    fn on_evidence(&mut self, evidence: &[Equivocation]) {
+        self.evidence += evidence.len() as u64;
+        for proof in evidence {
+            let expected = self.faults.liars.iter().any(|index| {
+                self.members
+                    .get(usize::from(*index))
+                    .is_some_and(|member| member.config.key.address() == proof.offender)
+            });
+            if !expected && self.faults.double_signed.is_none() {
+                self.faults.double_signed = Some(proof.offender);
+            }
+        }
+    }
+
+    /// A different vote for the same place, signed with the key of `node`: good
+    /// evidence when that is the voter, a forgery when it is not.
+    fn contradict(
+        &mut self,
+        node: PeerIndex,
+        vote: &SignedVote<Ctx>,
+        voter: Address,
+    ) -> SignedVote<Ctx> {
         let mut other = vote.message.clone();
+        other.voter = voter;
         other.value = match other.value {
             NilOrVal::Val(_) => NilOrVal::Nil,
             NilOrVal::Nil => NilOrVal::Val(BlockId([0x5a; 32])),
         };
         let member = &self.members[usize::from(node)];
         let chain = member.chain().id();
-        let signature = self
-            .memo
-            .sign(&member.config.key, &preimage::vote(&chain, &other));
+        // Not through the memory of good signatures: this one need not be good.
+        let signature = member.config.key.sign(&preimage::vote(&chain, &other));
         SignedVote::new(other, signature)
     }
 

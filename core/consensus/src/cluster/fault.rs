@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Cluster, Slot};
+use super::{Cluster, Sabotage, Slot};
 use crate::chain::Chain;
 use crate::network::LinkConfig;
 use crate::node::{PeerIndex, ValidatorNode};
@@ -18,6 +18,9 @@ impl<C: Chain> Cluster<C> {
             chain.forget_volatile();
             member.slot = Slot::Down(chain);
             member.disk.log.truncate(member.disk.flushed);
+            if self.sabotage == Sabotage::ForgetLog {
+                member.disk.log.clear();
+            }
             member.life += 1;
             self.mix(&[4, u64::from(node)]);
         }
@@ -67,11 +70,22 @@ impl<C: Chain> Cluster<C> {
     /// Lets a validator vote twice whenever it votes, or stops that.
     pub fn set_equivocator(&mut self, node: PeerIndex, on: bool) {
         if on {
-            self.equivocators.insert(node);
+            self.faults.equivocators.insert(node);
+            self.faults.liars.insert(node);
         } else {
-            self.equivocators.remove(&node);
+            self.faults.equivocators.remove(&node);
         }
         self.mix(&[8, u64::from(node), u64::from(on)]);
+    }
+
+    /// Lets a validator send votes in the names of others, or stops that.
+    pub fn set_forger(&mut self, node: PeerIndex, on: bool) {
+        if on {
+            self.faults.forgers.insert(node);
+        } else {
+            self.faults.forgers.remove(&node);
+        }
+        self.mix(&[11, u64::from(node), u64::from(on)]);
     }
 
     /// Changes latency, loss and seed of the links.

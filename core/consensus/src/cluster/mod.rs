@@ -6,10 +6,11 @@ mod query;
 mod snapshot;
 mod types;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use arc_malachitebft_core_consensus::Input;
+use arc_malachitebft_core_types::{ThresholdParam, ThresholdParams};
 use gridloom_units::SimTime;
 
 use crate::chain::{Block, Chain};
@@ -20,7 +21,8 @@ use crate::node::{Event, Micros, NodeConfig, PeerIndex, ValidatorNode};
 use crate::sign::{KeyPair, SigMemo};
 
 pub use snapshot::ClusterSnapshot;
-pub use types::{ClusterConfig, DecidedBlock, Fork, ValidatorStatus};
+use types::Faults;
+pub use types::{ClusterConfig, DecidedBlock, Fork, Sabotage, ValidatorStatus};
 
 /// Decided blocks kept for [`Cluster::drain_decided`]; older ones stay in the chain.
 const MAX_UNDRAINED: usize = 4_096;
@@ -74,7 +76,8 @@ pub struct Cluster<C: Chain> {
     network: SimNetwork<Message<C>>,
     now: Micros,
     memo: SigMemo,
-    equivocators: BTreeSet<PeerIndex>,
+    sabotage: Sabotage,
+    faults: Faults,
     undrained: VecDeque<DecidedBlock<C::Block>>,
     undrained_dropped: u64,
     best: u64,
@@ -104,6 +107,7 @@ impl<C: Chain> Cluster<C> {
                     index: index as PeerIndex,
                     peers,
                     timeouts: config.timeouts,
+                    thresholds: thresholds(config.sabotage),
                     min_block_interval_ms: config.min_block_interval_ms,
                     empty_block_interval_ms: config.empty_block_interval_ms,
                     limits: config.limits,
@@ -124,8 +128,11 @@ impl<C: Chain> Cluster<C> {
             members,
             network,
             now,
-            memo: SigMemo::default().with_checks(config.checks),
-            equivocators: BTreeSet::new(),
+            memo: SigMemo::default()
+                .with_checks(config.checks)
+                .trusting_all(config.sabotage == Sabotage::TrustAll),
+            sabotage: config.sabotage,
+            faults: Faults::default(),
             undrained: VecDeque::new(),
             undrained_dropped: 0,
             best: chain.tip(),
@@ -249,6 +256,15 @@ impl<C: Chain> Cluster<C> {
             .position(|member| member.config.key.address() == block.proposer())
             .map(|index| index as PeerIndex)
     }
+}
+
+/// What counts as a quorum; the small one is a sabotage.
+fn thresholds(sabotage: Sabotage) -> ThresholdParams {
+    let mut thresholds = ThresholdParams::default();
+    if sabotage == Sabotage::SmallQuorum {
+        thresholds.quorum = ThresholdParam::new(2, 5);
+    }
+    thresholds
 }
 
 impl<C: Chain> Member<C> {

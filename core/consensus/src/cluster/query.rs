@@ -4,6 +4,7 @@ use gridloom_units::SimTime;
 
 use super::{Cluster, Fork, Member, Slot, ValidatorStatus};
 use crate::chain::Chain;
+use crate::context::Address;
 use crate::message::Message;
 use crate::network::{NetworkCounters, SimNetwork};
 use crate::node::{NodeCounters, PeerIndex, Step};
@@ -36,7 +37,7 @@ impl<C: Chain> Cluster<C> {
                         .validators()
                         .get(&member.config.key.address())
                         .is_some(),
-                    equivocates: self.equivocators.contains(&(index as PeerIndex)),
+                    equivocates: self.faults.equivocators.contains(&(index as PeerIndex)),
                     stopped,
                 }
             })
@@ -114,6 +115,12 @@ impl<C: Chain> Cluster<C> {
     #[must_use]
     pub fn fork(&self) -> Option<&Fork> {
         self.fork.as_ref()
+    }
+
+    /// An honest validator that was shown to have signed twice; `None` is the only good answer.
+    #[must_use]
+    pub fn double_signed(&self) -> Option<Address> {
+        self.faults.double_signed
     }
 
     /// Proofs of misbehaviour handed over by validators so far.

@@ -1,14 +1,14 @@
 //! Copies of a whole group, for going back in time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::{Cluster, DecidedBlock, Disk, Fork, Member, Slot};
+use super::{Cluster, DecidedBlock, Disk, Faults, Fork, Member, Slot};
 use crate::chain::Chain;
 use crate::context::BlockId;
 use crate::message::Message;
 use crate::network::SimNetwork;
-use crate::node::{Micros, NodeConfig, NodeSnapshot, PeerIndex, ValidatorNode};
+use crate::node::{Micros, NodeConfig, NodeSnapshot, ValidatorNode};
 
 #[derive(Clone, Debug)]
 enum SlotSnapshot<C: Chain> {
@@ -30,7 +30,7 @@ pub struct ClusterSnapshot<C: Chain> {
     members: Vec<MemberSnapshot<C>>,
     network: SimNetwork<Message<C>>,
     now: Micros,
-    equivocators: BTreeSet<PeerIndex>,
+    faults: Faults,
     undrained: VecDeque<DecidedBlock<C::Block>>,
     undrained_dropped: u64,
     best: u64,
@@ -63,7 +63,7 @@ impl<C: Chain> Cluster<C> {
             members,
             network: self.network.clone(),
             now: self.now,
-            equivocators: self.equivocators.clone(),
+            faults: self.faults.clone(),
             undrained: self.undrained.clone(),
             undrained_dropped: self.undrained_dropped,
             best: self.best,
@@ -98,7 +98,7 @@ impl<C: Chain> Cluster<C> {
             .collect();
         self.network = snapshot.network.clone();
         self.now = snapshot.now;
-        self.equivocators = snapshot.equivocators.clone();
+        self.faults = snapshot.faults.clone();
         self.undrained = snapshot.undrained.clone();
         self.undrained_dropped = snapshot.undrained_dropped;
         self.best = snapshot.best;

@@ -1,13 +1,42 @@
 //! Settings and reports of a group.
 
+use std::collections::BTreeSet;
+
 use arc_malachitebft_core_types::LinearTimeouts;
 use gridloom_units::SimTime;
 
 use crate::chain::Decided;
-use crate::context::BlockId;
+use crate::context::{Address, BlockId};
 use crate::network::LinkConfig;
 use crate::node::{Limits, PeerIndex, Step, default_timeouts};
 use crate::sign::Checks;
+
+/// A deliberate defect: checks that never found one would prove nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sabotage {
+    /// Everything works.
+    #[default]
+    None,
+    /// A crash loses the log, flushed or not.
+    ForgetLog,
+    /// Every signature counts as good.
+    TrustAll,
+    /// Fewer than two thirds are enough.
+    SmallQuorum,
+}
+
+/// Who has been told to misbehave, and who was caught without.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults {
+    /// Vote twice whenever they vote.
+    pub equivocators: BTreeSet<PeerIndex>,
+    /// Send votes in the names of others, with bad signatures.
+    pub forgers: BTreeSet<PeerIndex>,
+    /// Everybody who ever was told to vote twice; evidence against them is expected.
+    pub liars: BTreeSet<PeerIndex>,
+    /// The first honest validator found to have signed twice.
+    pub double_signed: Option<Address>,
+}
 
 /// Settings of a group.
 #[derive(Clone, Debug)]
@@ -22,6 +51,8 @@ pub struct ClusterConfig {
     pub links: LinkConfig,
     /// How often signatures are checked.
     pub checks: Checks,
+    /// A deliberate defect, for testing the tests; none outside of them.
+    pub sabotage: Sabotage,
     /// Bounds.
     pub limits: Limits,
 }
@@ -34,6 +65,7 @@ impl Default for ClusterConfig {
             empty_block_interval_ms: 10_000,
             links: LinkConfig::default(),
             checks: Checks::default(),
+            sabotage: Sabotage::None,
             limits: Limits::default(),
         }
     }

@@ -52,12 +52,12 @@ pub(super) fn answer_pure<C: Chain>(
             };
             r.resume_with(good)
         }
-        Effect::VerifyCommitCertificate(certificate, set, _, r) => {
-            r.resume_with(check_commit(&chain, &certificate, &set, memo))
+        Effect::VerifyCommitCertificate(certificate, set, thresholds, r) => {
+            r.resume_with(check_commit(&chain, &certificate, &set, &thresholds, memo))
         }
-        Effect::VerifyExtendedCommitCertificate(certificate, set, _, _, r) => {
+        Effect::VerifyExtendedCommitCertificate(certificate, set, thresholds, _, r) => {
             let plain = certificate.trim_vote_extensions();
-            r.resume_with(check_commit(&chain, &plain, &set, memo))
+            r.resume_with(check_commit(&chain, &plain, &set, &thresholds, memo))
         }
         Effect::VerifyPolkaCertificate(certificate, set, thresholds, r) => {
             r.resume_with(check_polka(&chain, &certificate, &set, &thresholds, memo))

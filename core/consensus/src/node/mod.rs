@@ -129,7 +129,7 @@ impl<C: Chain> std::fmt::Debug for ValidatorNode<C> {
 fn new_state<C: Chain>(config: &NodeConfig, chain: &C) -> State<Ctx> {
     let params = Params {
         address: config.key.address(),
-        threshold_params: engine::ThresholdParams::default(),
+        threshold_params: config.thresholds,
         // With proposals only the engine would never ask whether a block is valid.
         value_payload: ValuePayload::ProposalAndParts,
         enabled: true,

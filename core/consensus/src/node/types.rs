@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_malachitebft_core_consensus::Input;
 use arc_malachitebft_core_types as engine;
-use engine::{LinearTimeouts, Round, Timeout, TimeoutKind};
+use engine::{LinearTimeouts, Round, ThresholdParams, Timeout, TimeoutKind};
 
 use super::{Micros, PeerIndex};
 use crate::chain::{Chain, Decided};
@@ -52,6 +52,8 @@ pub struct NodeConfig {
     pub peers: PeerIndex,
     /// Timeouts of the voting rounds.
     pub timeouts: LinearTimeouts,
+    /// Shares of the power that make a quorum and that must include somebody honest.
+    pub thresholds: ThresholdParams,
     /// Least time between deciding a block and starting the next height, ms.
     pub min_block_interval_ms: u64,
     /// With an empty mempool the next height starts only after this, ms.
