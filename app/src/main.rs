@@ -1,1 +1,16 @@
-fn main() {}
+//! Gridloom: a digital twin of a microgrid that a distributed ledger runs.
+//!
+//! Without a subcommand the window opens on the default scene; every
+//! subcommand works without a display.
+
+use std::process::ExitCode;
+
+mod cli;
+#[cfg(feature = "window")]
+mod session;
+#[cfg(feature = "window")]
+mod window;
+
+fn main() -> ExitCode {
+    cli::run()
+}

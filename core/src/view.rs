@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use gridloom_units::{DeviceId, EnergyType, PriceMicroEurPerKwh, SimTime, Tick};
 
 /// Index into [`SceneView::homes`].
@@ -490,20 +491,20 @@ pub struct HopView {
 }
 
 /// An end of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Place {
     /// Home index.
-    Home(usize),
+    Home(u32),
     /// Shared battery index.
-    SharedBattery(usize),
+    SharedBattery(u32),
     /// M-LMD index.
-    Mlmd(usize),
+    Mlmd(u32),
     /// Cluster index (its LG-Aggregator).
-    Aggregator(usize),
+    Aggregator(u32),
     /// The cloud.
     Cloud,
     /// The ledger with this index.
-    Ledger(usize),
+    Ledger(u32),
 }
 
 /// One step of the procedure a to e.

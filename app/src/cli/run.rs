@@ -1,0 +1,209 @@
+//! `gridloom run`: a scene without a window.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use gridloom_core::TwinOptions;
+use gridloom_core::expect::{Expectations, Outcome};
+use gridloom_core::report::Summary;
+use gridloom_units::{SimTime, Tick};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{output, scene};
+
+/// Arguments of `run`.
+#[derive(Args)]
+pub struct RunArgs {
+    /// Scene file.
+    #[arg(value_name = "SCENE")]
+    scene: PathBuf,
+    /// Stop at this simulated time (24h, 90m, 12:00); default: end of the scene.
+    #[arg(long, value_parser = SimTime::parse)]
+    until: Option<SimTime>,
+    /// Seed instead of the scene's.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Write summary.json, expectations.json and events.csv into this folder.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Write the state hash after every tick, one a line.
+    #[arg(long, value_name = "FILE")]
+    hashes: Option<PathBuf>,
+    /// Threads of the task pool (the result never depends on it).
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the scene; exit code 1 when an expectation is not met.
+pub fn run(args: &RunArgs) -> Result<ExitCode> {
+    let options = TwinOptions { seed: args.seed, threads: args.threads, ..TwinOptions::default() };
+    let mut twin = scene::twin(&args.scene, options)?;
+    let end = args.until.map_or(twin.end(), |until| {
+        Tick(until.as_millis() / twin.tick_ms()).min(twin.end())
+    });
+    let end_time = end.start(twin.tick_ms());
+    let mut expectations =
+        Expectations::new(&twin.scene().scene.expect, end_time).map_err(|e| anyhow!(e))?;
+    let bar = progress(end.0, args.json);
+    let started = Instant::now();
+    while twin.tick() < end {
+        twin.step();
+        expectations.observe(&mut twin);
+        if twin.tick().0.is_multiple_of(600) {
+            bar.set_position(twin.tick().0);
+            bar.set_message(twin.time().to_string()[..5].to_owned());
+        }
+    }
+    bar.finish_and_clear();
+    let wall_s = started.elapsed().as_secs_f64();
+    let outcomes = expectations.finish(&mut twin);
+    let summary = Summary::of(&mut twin);
+    if args.json {
+        output::line(&serde_json::to_string(&summary)?);
+    } else {
+        print_summary(&summary, wall_s);
+        print_outcomes(&outcomes);
+    }
+    if let Some(file) = &args.hashes {
+        write_hashes(file, twin.hashes())?;
+    }
+    if let Some(folder) = &args.report {
+        write_report(folder, &summary, &outcomes, &mut twin)?;
+    }
+    let met = outcomes.iter().all(|outcome| outcome.met);
+    Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn progress(ticks: u64, quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(ticks);
+    if let Ok(style) =
+        ProgressStyle::with_template("{msg} [{wide_bar}] {percent:>3} %  {elapsed} left {eta}")
+    {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn print_summary(s: &Summary, wall_s: f64) {
+    let line = output::line;
+    line(&format!(
+        "{}: {:.2} h simulated in {wall_s:.1} s wall ({:.0} x real time, {} ticks)",
+        s.title,
+        s.hours,
+        s.hours * 3_600.0 / wall_s.max(1e-9),
+        s.ticks
+    ));
+    line("");
+    line("energy              kWh");
+    for (name, value) in [
+        ("solar", s.solar_kwh),
+        ("import", s.import_kwh),
+        ("export", -s.export_kwh),
+        ("demand", -s.demand_kwh),
+        ("losses", -s.losses_kwh),
+        ("into storage", -s.stored_kwh),
+    ] {
+        line(&format!("  {name:<14} {value:>10.3}"));
+    }
+    line(&format!("  {:<14} {:>10.3}  Wh", "closes to", s.energy_error_wh));
+    line(&format!("  curtailed {:.3}, unserved {:.3}", s.wasted_kwh, s.unserved_kwh));
+    line(&format!(
+        "voltage             {:.4} to {:.4} pu, {} power flows without solution",
+        s.v_min_pu, s.v_max_pu, s.flow_failures
+    ));
+    line(&format!("meters and losses against feeder head: {:.5} % off", s.meter_residual_pct));
+    line("");
+    line("ledger        height  validators  transactions   messages  fork");
+    for ledger in &s.ledgers {
+        line(&format!(
+            "  {:<10} {:>7}  {:>10}  {:>12}  {:>9}  {}",
+            ledger.id,
+            ledger.height,
+            ledger.validators,
+            ledger.transactions,
+            ledger.messages,
+            if ledger.forked { "YES" } else { "no" }
+        ));
+    }
+    line("");
+    line(&format!(
+        "market: {} slots settled; traded {:.3} kWh, bought {:.3}, sold {:.3}",
+        s.slots_settled, s.traded_kwh, s.bought_kwh, s.sold_kwh
+    ));
+    line(&format!(
+        "books: money off by {} nano-EUR, energy off by {} Wh",
+        s.money_off_nano_eur, s.energy_off_wh
+    ));
+    if let (Some((low, high)), Some(r)) = (s.solar_price_range, s.solar_price_correlation) {
+        line(&format!(
+            "solar price: {:.2} to {:.2} ct/kWh, rank correlation with solar supply {r:.3}",
+            low as f64 / 10_000.0,
+            high as f64 / 10_000.0
+        ));
+    }
+    let (sent, repeated, lost) = s.messages;
+    line(&format!("data plane: {sent} messages, {repeated} repeated, {lost} given up"));
+    line(&format!("alarms raised: {}", s.alarms));
+}
+
+fn print_outcomes(outcomes: &[Outcome]) {
+    if outcomes.is_empty() {
+        return;
+    }
+    output::line("");
+    output::line("expectations");
+    for outcome in outcomes {
+        let mark = if outcome.met { "met " } else { "NOT " };
+        output::line(&format!("  {mark} {}: {}", outcome.what, outcome.seen));
+    }
+}
+
+fn write_hashes(file: &Path, hashes: &[[u8; 32]]) -> Result<()> {
+    let out = fs::File::create(file).with_context(|| format!("cannot write {}", file.display()))?;
+    let mut out = std::io::BufWriter::new(out);
+    for (tick, hash) in hashes.iter().enumerate() {
+        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        writeln!(out, "{tick} {hex}")?;
+    }
+    out.flush().with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn write_report(
+    folder: &Path,
+    summary: &Summary,
+    outcomes: &[Outcome],
+    twin: &mut gridloom_core::Twin,
+) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let write = |name: &str, text: String| {
+        let file = folder.join(name);
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
+    };
+    write("summary.json", serde_json::to_string_pretty(summary)?)?;
+    let outcomes: Vec<_> = outcomes
+        .iter()
+        .map(|o| serde_json::json!({ "what": o.what, "seen": o.seen, "met": o.met }))
+        .collect();
+    write("expectations.json", serde_json::to_string_pretty(&outcomes)?)?;
+    let mut csv = String::from("time,tick,event\n");
+    for event in twin.view(None).events.iter() {
+        csv.push_str(&format!(
+            "{},{},\"{}\"\n",
+            event.time,
+            event.tick,
+            event.text.replace('"', "\"\"")
+        ));
+    }
+    write("events.csv", csv)
+}

@@ -1,0 +1,96 @@
+//! Loading scenes for commands, with every problem printed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use gridloom_core::{Twin, TwinOptions};
+use gridloom_model::scene::{Issue, LoadedScene, load_with};
+
+use super::output;
+
+/// Loads a scene; problems are printed one a line, then the command fails.
+///
+/// # Errors
+/// With the number of problems.
+pub fn load(path: &Path) -> Result<LoadedScene> {
+    match load_with(path, Some(&import_deck)) {
+        Ok(scene) => Ok(scene),
+        Err(issues) => {
+            for issue in &issues {
+                output::line(&issue.to_string());
+            }
+            bail!("{}: {} problem(s), see above", path.display(), issues.len())
+        }
+    }
+}
+
+/// Reads an OpenDSS deck for a scene that refers to one.
+pub fn import_deck(path: &Path) -> Result<gridloom_model::grid::GridCase, Vec<Issue>> {
+    match gridloom_dss::load_deck(path) {
+        Ok(import) => Ok(import.case),
+        Err(error) => Err(vec![Issue {
+            file: path.display().to_string(),
+            line: 0,
+            column: 0,
+            message: error.to_string(),
+            hint: "open the deck with `gridloom solve` to see every finding".into(),
+        }]),
+    }
+}
+
+/// Loads a scene and builds its twin.
+///
+/// # Errors
+/// When the scene has problems or cannot be built.
+pub fn twin(path: &Path, options: TwinOptions) -> Result<Twin> {
+    Ok(Twin::new(load(path)?, options)?)
+}
+
+/// The default scene: beside the working directory, beside the program, or
+/// where the program was built.
+///
+/// # Errors
+/// When it is nowhere.
+pub fn default_scene() -> Result<PathBuf> {
+    let name = Path::new("scenes/akerby.scene.ron");
+    let beside = std::env::current_exe().ok();
+    let mut places = vec![PathBuf::from(".")];
+    places.extend(beside.iter().flat_map(|exe| exe.ancestors().skip(1)).map(Path::to_path_buf));
+    places.push(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    places
+        .iter()
+        .map(|place| place.join(name))
+        .find(|path| path.is_file())
+        .ok_or_else(|| {
+            anyhow::anyhow!(
+                "the default scene {} was not found: run from the project folder or name a scene \
+                 with --scene",
+                name.display()
+            )
+        })
+}
+
+/// Starts a monitor for every bound entity of a scene.
+///
+/// # Errors
+/// When a device profile cannot be read.
+#[cfg(feature = "window")]
+pub fn bind_devices(path: &Path, twin: &Twin) -> Result<Vec<crate::session::BoundMonitor>> {
+    use gridloom_hardware::{Monitor, MonitorConfig, Profile};
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    twin.scene()
+        .scene
+        .bindings
+        .iter()
+        .map(|binding| {
+            let profile = Profile::load(&folder.join(&binding.profile))?;
+            let mut config = MonitorConfig::new(profile, &binding.address, binding.unit);
+            config.poll_interval = std::time::Duration::from_millis(binding.poll_ms);
+            let device = twin.device(&binding.entity).ok_or_else(|| {
+                anyhow::anyhow!("binding of `{}`: no such entity", binding.entity)
+            })?;
+            config.device = device;
+            Ok(crate::session::BoundMonitor::new(device, Monitor::start(config)?))
+        })
+        .collect()
+}

@@ -1,0 +1,117 @@
+//! What aggregators and cloud keep.
+
+use std::collections::BTreeMap;
+
+use bevy::prelude::*;
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::link::Delivery;
+use crate::sim_state::plain_sim_state;
+
+/// Intervals an aggregator keeps (paper E2: local store with retention).
+const INTERVALS_KEPT: usize = 288;
+
+/// Transactions that wait for hand-over to a ledger at most.
+const OUTBOX_LIMIT: usize = 4_096;
+
+/// An LG-Aggregator's local store.
+#[derive(Component, Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub struct Aggregator {
+    /// Index of its cluster.
+    pub cluster: u32,
+    /// Per interval end (ms): area loads by M-LMD, Wh since the start.
+    pub areas: BTreeMap<u64, BTreeMap<u32, i64>>,
+    /// Readings received, per interval end (ms).
+    pub readings: BTreeMap<u64, u32>,
+    /// Readings received since the start.
+    pub received: u64,
+}
+
+impl Aggregator {
+    /// Notes an area load; true when it was the last one of its interval.
+    pub fn note_area(&mut self, interval: u64, mlmd: u32, wh: i64, expected: usize) -> bool {
+        let loads = self.areas.entry(interval).or_default();
+        let before = loads.len();
+        loads.insert(mlmd, wh);
+        let complete = loads.len() == expected && before < expected;
+        while self.areas.len() > INTERVALS_KEPT {
+            self.areas.pop_first();
+        }
+        complete
+    }
+
+    /// Notes a reading.
+    pub fn note_reading(&mut self, interval: u64) {
+        self.received += 1;
+        *self.readings.entry(interval).or_default() += 1;
+        while self.readings.len() > INTERVALS_KEPT {
+            self.readings.pop_first();
+        }
+    }
+}
+
+/// What the cloud knows of the clusters, and how far it has priced them.
+#[derive(Resource, Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub struct Cloud {
+    /// Per cluster: end of the last interval whose area loads arrived, ms.
+    pub loads_until_ms: Vec<u64>,
+    /// Per cluster: energy into its areas since the start at that time, Wh.
+    pub load_wh: Vec<i64>,
+}
+
+/// Messages for the meters that arrived in this tick; empty between ticks.
+#[derive(Resource, Clone, Debug, Default)]
+pub struct Mailbox {
+    /// Control orders.
+    pub orders: Vec<Delivery>,
+}
+
+/// Encoded transactions on their way into a ledger.
+#[derive(Resource, Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub struct Outbox {
+    waiting: Vec<(u32, Vec<u8>)>,
+    /// Transactions refused because the outbox was full.
+    pub refused: u64,
+}
+
+impl Outbox {
+    /// Adds a transaction for a ledger.
+    pub fn push(&mut self, ledger: u32, transaction: Vec<u8>) {
+        if self.waiting.len() >= OUTBOX_LIMIT {
+            self.refused += 1;
+            return;
+        }
+        self.waiting.push((ledger, transaction));
+    }
+
+    /// Takes everything, in the order it came.
+    pub fn drain(&mut self) -> Vec<(u32, Vec<u8>)> {
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+plain_sim_state!(Aggregator, Cloud, Outbox);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_complete_once() {
+        let mut store = Aggregator::default();
+        assert!(!store.note_area(300, 0, 5, 2));
+        assert!(!store.note_area(300, 0, 5, 2), "a repeated load completes nothing");
+        assert!(store.note_area(300, 1, 7, 2));
+        assert!(!store.note_area(300, 1, 7, 2));
+    }
+
+    #[test]
+    fn the_store_forgets_the_oldest_intervals() {
+        let mut store = Aggregator::default();
+        for interval in 0..1_000 {
+            store.note_reading(interval);
+        }
+        assert_eq!(store.readings.len(), INTERVALS_KEPT);
+        assert_eq!(store.received, 1_000);
+    }
+}

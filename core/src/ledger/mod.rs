@@ -1,0 +1,47 @@
+//! Ledgers: one BFT group per cluster and the root of the cloud validators.
+//!
+//! Every group is a set of Malachite engines over its own simulated network,
+//! driven to the end of each tick; groups meet only in checkpoints, which the
+//! cloud relays to the root (orange lines of the paper's Fig. 3). Groups are
+//! independent within a tick, so they may run on several threads; their
+//! results are read in ledger order.
+
+mod group;
+mod officials;
+mod relay;
+
+pub use group::{FreshBlock, FreshBlocks, LedgerGroup, LedgerNode, Ledgers};
+pub use officials::Officials;
+pub use relay::Relay;
+
+use bevy::prelude::*;
+
+use crate::schedule::{SimSystems, SimTick};
+use crate::sim_state::RegisterSimState;
+
+/// Owns the ledger groups.
+pub struct LedgerPlugin;
+
+impl Plugin for LedgerPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<FreshBlocks>()
+            .init_resource::<Relay>()
+            .register_sim_resource::<Officials>()
+            .register_sim_resource::<Relay>()
+            .register_sim_component::<LedgerGroup>()
+            .register_sim_component::<LedgerNode>();
+        app.add_systems(
+            SimTick,
+            (
+                relay::register_everybody,
+                relay::relay_checkpoints,
+                group::submit,
+                group::advance,
+                group::collect_blocks,
+                group::mirror_nodes,
+            )
+                .chain()
+                .in_set(SimSystems::Consensus),
+        );
+    }
+}

@@ -1,0 +1,191 @@
+//! Closing a slot: settlement on the ledger and three accounts of the truth.
+
+use std::collections::BTreeMap;
+
+use bevy::prelude::*;
+use borsh::{BorshDeserialize, BorshSerialize};
+use gridloom_equipment::NANO_WH_PER_WH;
+use gridloom_ledger::{Receipt, Transaction, TxBody};
+
+use super::MarketClock;
+use super::price::{Pricing, due};
+use crate::clock::SimClock;
+use crate::edge::Outbox;
+use crate::grid::{Mlmd, Through};
+use crate::ledger::{FreshBlocks, LedgerGroup, Ledgers, Officials};
+use crate::meter::Meter;
+use crate::sim_state::plain_sim_state;
+use crate::site::Site;
+use crate::spawn::Organisation;
+
+/// How long a settlement waits for missing readings, ms.
+const GRACE_MS: u64 = 240_000;
+
+/// Slot boundaries kept for the comparison of the accounts.
+const BOUNDARIES_KEPT: usize = 8;
+
+/// What the ledgers' books say.
+#[derive(Resource, Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub struct Books {
+    /// Slots settled over all clusters.
+    pub slots_settled: u64,
+    /// Energy traded between members, Wh.
+    pub traded_wh: i64,
+    /// Energy bought from the utility, Wh.
+    pub bought_wh: i64,
+    /// Energy sold to the utility, Wh.
+    pub sold_wh: i64,
+    /// Blocks whose books did not balance.
+    pub unbalanced: u64,
+}
+
+/// Cumulative energy at a slot boundary, Wh, per M-LMD area.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SlotTruth {
+    /// Into the area at its boundary.
+    pub physics_wh: Vec<i64>,
+    /// Lost in its conductors.
+    pub losses_wh: Vec<i64>,
+    /// Net of the meters' registers.
+    pub meters_wh: Vec<i64>,
+    /// Net of the registers as recorded on the ledger, and how many are recorded.
+    pub ledger_wh: Vec<(i64, u32)>,
+}
+
+/// The last slot boundaries, by time (ms).
+#[derive(Resource, Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub struct Truth {
+    boundaries: BTreeMap<u64, SlotTruth>,
+}
+
+plain_sim_state!(Books, Truth);
+
+impl Truth {
+    /// For a number of M-LMDs: everything is zero at the start of the run.
+    #[must_use]
+    pub fn new(mlmds: usize, meters: &[u32]) -> Self {
+        let zero = SlotTruth {
+            physics_wh: vec![0; mlmds],
+            losses_wh: vec![0; mlmds],
+            meters_wh: vec![0; mlmds],
+            ledger_wh: meters.iter().map(|&count| (0, count)).collect(),
+        };
+        Self { boundaries: BTreeMap::from([(0, zero)]) }
+    }
+
+    /// Cumulative sums at two successive boundaries whose ledger records are
+    /// complete, newest first choice.
+    #[must_use]
+    pub fn last_complete(&self, meters: &[u32]) -> Option<(&SlotTruth, &SlotTruth)> {
+        let complete = |truth: &SlotTruth| {
+            truth.ledger_wh.iter().zip(meters).all(|((_, recorded), expected)| recorded == expected)
+        };
+        let all: Vec<&SlotTruth> = self.boundaries.values().collect();
+        all.windows(2)
+            .rev()
+            .find(|pair| complete(pair[0]) && complete(pair[1]))
+            .map(|pair| (pair[0], pair[1]))
+    }
+
+    /// The newest two boundaries, complete or not.
+    #[must_use]
+    pub fn last(&self) -> Option<(&SlotTruth, &SlotTruth)> {
+        let mut newest = self.boundaries.values().rev();
+        let end = newest.next()?;
+        Some((newest.next()?, end))
+    }
+}
+
+/// Asks for the settlement of the next slot once its readings are recorded.
+pub(super) fn settle_slots(
+    clock: Res<SimClock>,
+    market: Res<MarketClock>,
+    ledgers: Res<Ledgers>,
+    mut pricing: ResMut<Pricing>,
+    mut officials: ResMut<Officials>,
+    mut outbox: ResMut<Outbox>,
+    groups: Query<&LedgerGroup>,
+) {
+    let now_ms = clock.end_ms();
+    let mut order: Vec<_> = groups.iter().filter(|g| g.index != ledgers.root()).collect();
+    order.sort_by_key(|group| group.index);
+    for group in order {
+        let cluster = group.index as usize;
+        let Some(chain) = group.chain() else {
+            continue;
+        };
+        let slot = chain.settled_through().map_or(0, |slot| slot + 1);
+        let end_ms = (u64::from(slot) + 1) * market.slot_ms;
+        if now_ms < end_ms || !due(pricing.settling[cluster], slot, now_ms) {
+            continue;
+        }
+        let (recorded, expected) = chain.slot_complete(slot);
+        if expected == 0 || (recorded < expected && now_ms < end_ms + GRACE_MS) {
+            continue;
+        }
+        let (key, nonce) = officials.aggregator(group.index);
+        let body = TxBody::Settle { slot };
+        let tx = Transaction::sign(ledgers.chain_id(group.index), key, nonce, body);
+        outbox.push(group.index, tx.encode());
+        pricing.settling[cluster] = Some((slot, now_ms));
+    }
+}
+
+/// Notes the accounts at a slot boundary and what the ledgers recorded of them.
+pub(super) fn note_boundary(
+    clock: Res<SimClock>,
+    market: Res<MarketClock>,
+    organisation: Res<Organisation>,
+    fresh: Res<FreshBlocks>,
+    mut truth: ResMut<Truth>,
+    mut books: ResMut<Books>,
+    mlmds: Query<(&Mlmd, &Through)>,
+    sites: Query<(&Site, &Meter)>,
+) {
+    for block in &fresh.0 {
+        for receipt in block.receipts.iter() {
+            if let Receipt::Settled(settled) = receipt {
+                books.slots_settled += 1;
+                books.traded_wh += settled.local_wh;
+                books.bought_wh += settled.bought_wh;
+                books.sold_wh += settled.sold_wh;
+            }
+        }
+        for tx in block.decided.block.transactions() {
+            let TxBody::Reading(reading) = &tx.body else {
+                continue;
+            };
+            let Some((mlmd, boundary)) = organisation
+                .mlmd_of_meter_key(&tx.signer)
+                .zip(truth.boundaries.get_mut(&reading.interval_end_ms))
+            else {
+                continue;
+            };
+            let (sum, count) = &mut boundary.ledger_wh[mlmd as usize];
+            *sum += reading.import_wh - reading.export_solar_wh - reading.export_battery_wh;
+            *count += 1;
+        }
+    }
+    if !clock.ends_interval(market.slot_ms) {
+        return;
+    }
+    let count = mlmds.iter().len();
+    let mut now = SlotTruth {
+        physics_wh: vec![0; count],
+        losses_wh: vec![0; count],
+        meters_wh: vec![0; count],
+        ledger_wh: vec![(0, 0); count],
+    };
+    for (mlmd, through) in &mlmds {
+        now.physics_wh[mlmd.index as usize] = through.area_energy / NANO_WH_PER_WH;
+        now.losses_wh[mlmd.index as usize] = through.area_losses / NANO_WH_PER_WH;
+    }
+    for (site, meter) in &sites {
+        let registers = meter.registers.reading();
+        now.meters_wh[site.mlmd as usize] += registers.import_wh - registers.export_wh();
+    }
+    truth.boundaries.insert(clock.end_ms(), now);
+    while truth.boundaries.len() > BOUNDARIES_KEPT {
+        truth.boundaries.pop_first();
+    }
+}

@@ -1,0 +1,169 @@
+//! Prices: proposed by the cloud, decided by the ledger, acted on by contracts.
+
+use bevy::prelude::*;
+use borsh::{BorshDeserialize, BorshSerialize};
+use gridloom_ledger::{Receipt, Transaction, TxBody};
+
+use super::MarketClock;
+use crate::clock::SimClock;
+use crate::edge::{Cloud, Outbox, Step, Steps};
+use crate::ledger::{FreshBlocks, LedgerGroup, Ledgers, Officials};
+use crate::link::{Body, DataPlane, LinkTable, RecentHops};
+use crate::record::EventLog;
+use crate::sim_state::plain_sim_state;
+use crate::spawn::Organisation;
+use crate::view::{EventKind, Place};
+
+/// How long the cloud waits for missing readings before it prices a slot, ms.
+const GRACE_MS: u64 = 120_000;
+
+/// When a price or settlement that was not decided is sent again, ms.
+pub(super) const RETRY_MS: u64 = 90_000;
+
+/// How far each cluster is priced.
+#[derive(Resource, Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub struct Pricing {
+    /// Per cluster: slot last proposed and when, ms.
+    pub(super) proposed: Vec<Option<(u32, u64)>>,
+    /// Per cluster: slot last asked to be settled and when, ms.
+    pub(super) settling: Vec<Option<(u32, u64)>>,
+    /// Per cluster: time from slot start to final price of the last slot, ms.
+    pub lag_ms: Vec<u64>,
+}
+
+plain_sim_state!(Pricing);
+
+impl Pricing {
+    /// For a number of clusters.
+    #[must_use]
+    pub fn new(clusters: usize) -> Self {
+        Self {
+            proposed: vec![None; clusters],
+            settling: vec![None; clusters],
+            lag_ms: vec![0; clusters],
+        }
+    }
+}
+
+/// Whether something for `slot` may be sent (again) at `now_ms`.
+pub(super) fn due(last: Option<(u32, u64)>, slot: u32, now_ms: u64) -> bool {
+    last.is_none_or(|(sent, at_ms)| sent != slot || now_ms >= at_ms + RETRY_MS)
+}
+
+/// Step d: with the records and area loads of the past interval at hand, the
+/// cloud proposes the price of the running slot.
+pub(super) fn propose_prices(
+    clock: Res<SimClock>,
+    market: Res<MarketClock>,
+    ledgers: Res<Ledgers>,
+    cloud: Res<Cloud>,
+    mut pricing: ResMut<Pricing>,
+    mut officials: ResMut<Officials>,
+    mut outbox: ResMut<Outbox>,
+    mut steps: ResMut<Steps>,
+    groups: Query<&LedgerGroup>,
+) {
+    let now_ms = clock.end_ms();
+    let slot = u32::try_from(now_ms / market.slot_ms).unwrap_or(u32::MAX);
+    if slot == 0 {
+        return;
+    }
+    let slot_start_ms = u64::from(slot) * market.slot_ms;
+    let mut order: Vec<_> = groups.iter().filter(|g| g.index != ledgers.root()).collect();
+    order.sort_by_key(|group| group.index);
+    for group in order {
+        let cluster = group.index as usize;
+        let Some(chain) = group.chain() else {
+            continue;
+        };
+        if chain.price(slot).is_some() || !due(pricing.proposed[cluster], slot, now_ms) {
+            continue;
+        }
+        let (recorded, expected) = chain.slot_complete(slot - 1);
+        let complete = recorded == expected && cloud.loads_until_ms[cluster] >= slot_start_ms;
+        if expected == 0 || !(complete || now_ms >= slot_start_ms + GRACE_MS) {
+            continue;
+        }
+        let Some((typed, scalar)) = chain.next_price(slot) else {
+            continue;
+        };
+        if pricing.proposed[cluster].is_none_or(|(sent, _)| sent != slot) {
+            steps.begin(Step::PriceToLedger);
+        }
+        let (key, nonce) = officials.cloud(group.index);
+        let body = TxBody::Price { slot, typed, scalar };
+        let tx = Transaction::sign(ledgers.chain_id(group.index), key, nonce, body);
+        outbox.push(group.index, tx.encode());
+        pricing.proposed[cluster] = Some((slot, now_ms));
+    }
+}
+
+/// Step e: a decided price has run the contracts; their orders leave the
+/// LG-Aggregator for the meters. Also counts steps a, b and d as final.
+pub(super) fn hand_out_orders(
+    clock: Res<SimClock>,
+    market: Res<MarketClock>,
+    organisation: Res<Organisation>,
+    links: Res<LinkTable>,
+    fresh: Res<FreshBlocks>,
+    mut pricing: ResMut<Pricing>,
+    mut plane: ResMut<DataPlane>,
+    mut recent: ResMut<RecentHops>,
+    mut steps: ResMut<Steps>,
+    mut events: ResMut<EventLog>,
+) {
+    let now_ms = clock.end_ms();
+    for block in &fresh.0 {
+        for receipt in block.receipts.iter() {
+            match receipt {
+                Receipt::ContractRegistered { .. } => steps.complete(Step::Register, now_ms),
+                Receipt::ParticipantRegistered { .. } => steps.complete(Step::Users, now_ms),
+                Receipt::PriceDecided { slot, scalar, .. } => {
+                    let lag = block.time.0.saturating_sub(u64::from(*slot) * market.slot_ms);
+                    steps.complete(Step::PriceToLedger, lag);
+                    pricing.lag_ms[block.ledger as usize] = lag;
+                    events.push(
+                        &clock,
+                        EventKind::Price,
+                        None,
+                        format!(
+                            "Cluster {}: price {:.1} ct/kWh",
+                            organisation.cluster_names[block.ledger as usize],
+                            *scalar as f64 / 10_000.0
+                        ),
+                    );
+                }
+                Receipt::ContractRun { account, slot, orders, .. } if !orders.is_empty() => {
+                    let Some((meter, place)) = organisation.meter_of(account) else {
+                        continue;
+                    };
+                    steps.begin(Step::ControlToMeter);
+                    let body = Body::Orders {
+                        meter,
+                        slot: *slot,
+                        final_ms: block.time.0,
+                        orders: orders.clone(),
+                    };
+                    let from = Place::Aggregator(block.ledger);
+                    if !plane.send(&links, &mut recent, now_ms, from, place, body) {
+                        steps.fail(Step::ControlToMeter);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proposal_is_repeated_only_after_a_pause() {
+        assert!(due(None, 4, 0));
+        assert!(due(Some((3, 1_000)), 4, 1_000));
+        assert!(!due(Some((4, 1_000)), 4, 1_000 + RETRY_MS - 1));
+        assert!(due(Some((4, 1_000)), 4, 1_000 + RETRY_MS));
+    }
+}

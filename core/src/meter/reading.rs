@@ -1,0 +1,126 @@
+//! Registers and signed readings.
+
+use bevy::prelude::*;
+use borsh::{BorshDeserialize, BorshSerialize};
+use gridloom_equipment::{MeterRegisters, NANO_WH_PER_WH};
+use gridloom_ledger::{KeyPair, MeterReading, Transaction, TxBody};
+
+use crate::clock::SimClock;
+use crate::edge::{Step, Steps};
+use crate::grid::{Mlmd, Through};
+use crate::ledger::Ledgers;
+use crate::link::{Body, DataPlane, LinkTable, RecentHops};
+use crate::market::MarketClock;
+use crate::market::facts::device_facts;
+use crate::sim_state::plain_sim_state;
+use crate::site::{BatteryUnit, EvUnit, HeaterUnit, Site, SitePower};
+use crate::view::Place;
+
+/// An I-meter.
+#[derive(Component, Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub struct Meter {
+    /// Registers since the start.
+    pub registers: MeterRegisters,
+    /// Sequence number of the next reading.
+    pub sequence: u64,
+    /// Whether its radio is off.
+    pub silenced: bool,
+    /// End of the last interval that reached the LG-Aggregator, ms.
+    pub last_received_ms: Option<u64>,
+}
+
+plain_sim_state!(Meter);
+
+/// Keys of a site: the owner's account and the meter's own; fixed for a run.
+#[derive(Component, Clone)]
+pub struct MeterKeys {
+    /// Signs registration and preferences.
+    pub account: KeyPair,
+    /// Signs readings.
+    pub meter: KeyPair,
+}
+
+/// Adds the tick's energy, as served by the network, to the registers.
+pub(super) fn count_energy(clock: Res<SimClock>, mut sites: Query<(&SitePower, &mut Meter)>) {
+    for (power, mut meter) in &mut sites {
+        meter.registers.record(power.net_kw, power.pv_kw, clock.tick_ms);
+    }
+}
+
+type Metered<'w> = (
+    &'w Site,
+    &'w MeterKeys,
+    &'w mut Meter,
+    Option<&'w BatteryUnit>,
+    Option<&'w HeaterUnit>,
+    Option<&'w EvUnit>,
+);
+
+/// At the end of an interval every meter signs a reading and sends it.
+pub(super) fn send_readings(
+    clock: Res<SimClock>,
+    market: Res<MarketClock>,
+    links: Res<LinkTable>,
+    ledgers: Res<Ledgers>,
+    mut plane: ResMut<DataPlane>,
+    mut recent: ResMut<RecentHops>,
+    mut steps: ResMut<Steps>,
+    mut sites: Query<Metered<'_>>,
+) {
+    if !clock.ends_interval(market.reading_ms) {
+        return;
+    }
+    let end_ms = clock.end_ms();
+    // The message number seeds its latency, so meters send in fixed order.
+    let mut order: Vec<_> = sites.iter_mut().collect();
+    order.sort_by_key(|(site, ..)| site.meter);
+    for (site, keys, mut meter, battery, heater, ev) in order {
+        if meter.silenced {
+            continue;
+        }
+        let registers = meter.registers.reading();
+        let facts = device_facts(&clock, market.slot_ms, battery, heater, ev);
+        let body = TxBody::Reading(MeterReading {
+            interval_end_ms: end_ms,
+            import_wh: registers.import_wh,
+            export_solar_wh: registers.export_solar_wh,
+            export_battery_wh: registers.export_battery_wh,
+            facts,
+        });
+        let chain = ledgers.chain_id(site.cluster);
+        let transaction = Transaction::sign(chain, &keys.meter, meter.sequence, body).encode();
+        meter.sequence += 1;
+        let reading = Body::Reading { meter: site.meter, interval_end_ms: end_ms, transaction };
+        steps.begin(Step::MeterToAggregator);
+        let to = Place::Mlmd(site.mlmd);
+        if !plane.send(&links, &mut recent, end_ms, site.place, to, reading) {
+            steps.fail(Step::MeterToAggregator);
+        }
+    }
+}
+
+/// At the end of an interval every M-LMD reports the load of its area.
+pub(super) fn send_area_loads(
+    clock: Res<SimClock>,
+    market: Res<MarketClock>,
+    links: Res<LinkTable>,
+    mut plane: ResMut<DataPlane>,
+    mut recent: ResMut<RecentHops>,
+    mlmds: Query<(&Mlmd, &Through)>,
+) {
+    if !clock.ends_interval(market.reading_ms) {
+        return;
+    }
+    let end_ms = clock.end_ms();
+    let mut order: Vec<_> = mlmds.iter().collect();
+    order.sort_by_key(|(mlmd, _)| mlmd.index);
+    for (mlmd, through) in order {
+        let body = Body::AreaLoad {
+            mlmd: mlmd.index,
+            interval_end_ms: end_ms,
+            energy_wh: through.area_energy / NANO_WH_PER_WH,
+        };
+        let (from, to) = (Place::Mlmd(mlmd.index), Place::Aggregator(mlmd.cluster));
+        plane.send(&links, &mut recent, end_ms, from, to, body);
+    }
+}

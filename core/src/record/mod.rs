@@ -1,0 +1,57 @@
+//! Record: telemetry, alarms, checkers and the state hash.
+
+mod alarms;
+mod events;
+mod telemetry;
+
+pub use alarms::{Alarm, AlarmKind, Alarms};
+pub use events::EventLog;
+pub use telemetry::{Energy, Telemetry};
+pub(crate) use telemetry::storage_soc;
+
+use bevy::prelude::*;
+
+use crate::clock::EndOfTick;
+use crate::schedule::{SimSystems, SimTick};
+use crate::sim_state::{self, RegisterSimState};
+
+/// Hash of the state after the last tick.
+#[derive(Resource, Clone, Copy, Debug, Default)]
+pub struct StateHash(pub [u8; 32]);
+
+/// Owns telemetry, events, alarms and the state hash.
+pub struct RecordPlugin;
+
+/// The systems of `Record`; what they read is noted before them.
+#[derive(SystemSet, Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Recording;
+
+/// After the clock has moved: the state of the finished tick is hashed.
+#[derive(SystemSet, Clone, Debug, PartialEq, Eq, Hash)]
+struct AfterTick;
+
+impl Plugin for RecordPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<StateHash>()
+            .init_resource::<EventLog>()
+            .init_resource::<Telemetry>()
+            .init_resource::<Energy>()
+            .init_resource::<Alarms>()
+            .register_sim_resource::<Energy>()
+            .register_sim_resource::<Alarms>();
+        app.configure_sets(SimTick, AfterTick.after(EndOfTick));
+        app.add_systems(
+            SimTick,
+            (telemetry::accumulate, telemetry::sample, alarms::evaluate)
+                .chain()
+                .in_set(SimSystems::Record)
+                .in_set(Recording),
+        );
+        app.add_systems(SimTick, hash_state.in_set(AfterTick));
+    }
+}
+
+fn hash_state(world: &mut World) {
+    let hash = sim_state::digest(world);
+    world.resource_mut::<StateHash>().0 = hash;
+}
