@@ -31,6 +31,12 @@ impl PhaseLaw {
         }
     }
 
+    /// Rated voltage, V.
+    #[inline]
+    pub(crate) fn v_base(&self) -> f64 {
+        self.v_base
+    }
+
     /// Admittance that draws `s` (VA) at rated voltage, S.
     pub(crate) fn rated_admittance(&self, s: Complex) -> Complex {
         s.conj().scale(1.0 / (self.v_base * self.v_base))

@@ -254,8 +254,13 @@ impl Convert<'_> {
                 let name = a.value.text.to_lowercase();
                 let code = self.code(&name, &a.value)?;
                 l.phases = code.conductors;
-                l.own = code;
-                l.from = From::Code(name);
+                if l.switch {
+                    // A switch keeps its own impedance.
+                    l.own.conductors = code.conductors;
+                } else {
+                    l.own = code;
+                    l.from = From::Code(name);
+                }
             }
             "geometry" => {
                 let name = a.value.text.to_lowercase();
@@ -447,6 +452,6 @@ impl Replay {
             c1_nf: 1.1,
             c0_nf: 1.0,
         };
-        self.own.capacitance_given = true;
+        self.own.capacitance_given = false;
     }
 }

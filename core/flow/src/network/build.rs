@@ -107,7 +107,9 @@ impl Network {
             v: Vec::new(),
             rhs0: Vec::new(),
             work: Vec::new(),
-            live: vec![false; nodes.len()],
+            accelerator: Accelerator::default(),
+            standing: vec![Standing::default(); nodes.len()],
+            line_of: Vec::new(),
             dead_nodes: 0,
             stale: Stale {
                 pattern: true,
@@ -126,6 +128,7 @@ impl Network {
             port_by_id,
             branches,
         };
+        network.list_lines();
         for switch in &case.switches {
             let line = network.line_by_id.get(&switch.line).copied();
             let line = line.ok_or(BuildError::NoSuchLine { line: usize::MAX })?;
@@ -138,7 +141,18 @@ impl Network {
             network.set_line_end(line, end, !switch.closed);
         }
         network.hold_in_matrix(&weak);
+        network.list_lines();
         Ok(network)
+    }
+}
+
+impl Network {
+    /// Notes which elements are lines.
+    pub(super) fn list_lines(&mut self) {
+        self.line_of = vec![u32::MAX; self.elements.len()];
+        for (i, line) in self.lines.iter().enumerate() {
+            self.line_of[line.element] = i as u32;
+        }
     }
 }
 
@@ -313,6 +327,7 @@ impl<'a> Builder<'a> {
             rating_a,
             is_link: line.is_link,
             open: [false; 2],
+            charging: topology::has_charging(&matrix, n),
             closed_matrix: matrix,
         })
     }
@@ -421,9 +436,11 @@ impl<'a> Builder<'a> {
     ) -> Vec<usize> {
         let mut sets = topology::Sets::new(nodes.len());
         for element in &self.elements {
-            sets.join(element, nodes.len());
+            sets.join(element);
+            sets.earth(element);
         }
         let mut live = vec![false; nodes.len() + 1];
+        live[sets.find(nodes.len())] = true;
         for source in sources {
             for &node in &self.elements[source.element].nodes {
                 if node != EARTH {

@@ -1,5 +1,6 @@
 //! The network: nodes, elements, ports and the matrix that joins them.
 
+mod accelerate;
 mod build;
 mod compare;
 mod ports;
@@ -22,7 +23,9 @@ use gridloom_model::grid::{LineEnd, Transformer};
 use crate::Complex;
 use crate::dense::Matrix;
 use crate::ldl::Ldl;
+use accelerate::Accelerator;
 use ports::{Branch, Port};
+use topology::Standing;
 
 /// A network ready to be solved.
 ///
@@ -55,7 +58,10 @@ pub struct Network {
     rhs0: Vec<Complex>,
     /// Work vector of the trailing part and its earth entry.
     work: Vec<Complex>,
-    live: Vec<bool>,
+    accelerator: Accelerator,
+    standing: Vec<Standing>,
+    /// Line of each element, `u32::MAX` for others.
+    line_of: Vec<u32>,
     dead_nodes: usize,
     stale: Stale,
     options: SolveOptions,
@@ -143,6 +149,7 @@ struct LineInfo {
     rating_a: Option<f64>,
     is_link: bool,
     open: [bool; 2],
+    charging: bool,
     closed_matrix: Matrix,
 }
 

@@ -188,6 +188,12 @@ pub(super) struct Branch {
 }
 
 impl Branch {
+    /// Turns a current into a power at rated voltage, kVA per ampere.
+    #[inline]
+    pub(super) fn weight(&self) -> f64 {
+        self.law.v_base() * 1e-3
+    }
+
     pub(super) fn in_matrix(&self) -> bool {
         self.held != Complex::ZERO
     }

@@ -66,7 +66,7 @@ impl Network {
     /// # Panics
     /// If the index is not one of this network, as with a slice.
     pub fn voltage(&self, node: usize) -> Complex {
-        if self.v.is_empty() || !self.live[node] {
+        if self.v.is_empty() || self.standing[node] == Standing::Dead {
             return Complex::ZERO;
         }
         self.v[self.at(node as NodeRef)]
@@ -87,9 +87,7 @@ impl Network {
     /// If the index is not one of this network, as with a slice.
     pub fn bus_energised(&self, bus: usize) -> bool {
         let info = &self.buses[bus];
-        self.live[info.first_node..info.first_node + info.nodes]
-            .iter()
-            .any(|&live| live)
+        self.standing[info.first_node..info.first_node + info.nodes].contains(&Standing::Live)
     }
 
     /// Whether a node is connected to a source.
@@ -97,7 +95,7 @@ impl Network {
     /// # Panics
     /// If the index is not one of this network, as with a slice.
     pub fn node_energised(&self, node: usize) -> bool {
-        self.live[node]
+        self.standing[node] == Standing::Live
     }
 
     fn potential(&self, node: NodeRef) -> Complex {
@@ -381,7 +379,7 @@ impl Network {
             }
         }
         (0..n)
-            .filter(|&node| self.live[node])
+            .filter(|&node| self.standing[node] != Standing::Dead)
             .map(|node| sum[node].abs())
             .fold(0.0, f64::max)
     }

@@ -241,6 +241,7 @@ impl Network {
         let trailing = n - self.matrix.factor.first_port();
         self.work = vec![Complex::ZERO; trailing + 1];
         self.rhs0 = vec![Complex::ZERO; trailing + 1];
+        self.accelerator = Accelerator::new(self.branches.len());
     }
 
     fn place_branches(&mut self) {
@@ -258,8 +259,17 @@ impl Network {
         for branch in &mut self.branches {
             branch.at_a = at(branch.a);
             branch.at_b = at(branch.b);
-            let live = |node: NodeRef| node == EARTH || self.live[node as usize];
-            branch.live = live(branch.a) && live(branch.b) && branch.a != branch.b;
+            let standing = |node: NodeRef| {
+                if node == EARTH {
+                    Standing::Fixed
+                } else {
+                    self.standing[node as usize]
+                }
+            };
+            let ends = [standing(branch.a), standing(branch.b)];
+            branch.live = branch.a != branch.b
+                && ends.contains(&Standing::Live)
+                && !ends.contains(&Standing::Dead);
         }
     }
 
@@ -268,7 +278,7 @@ impl Network {
             return self.matrix.factor.factor(&self.matrix.sum);
         }
         let mut held = Vec::with_capacity(self.dead_nodes);
-        for node in (0..self.nodes.len()).filter(|&n| !self.live[n]) {
+        for node in (0..self.nodes.len()).filter(|&n| self.standing[n] == Standing::Dead) {
             let slot = self
                 .matrix
                 .factor
@@ -336,7 +346,7 @@ impl Network {
                 Complex::ZERO
             };
         }
-        let mut previous = f64::INFINITY;
+        self.accelerator.reset();
         for iteration in 1..=self.options.max_iterations {
             self.work.copy_from_slice(&self.rhs0);
             for branch in self.branches.iter().filter(|b| b.live) {
@@ -345,7 +355,7 @@ impl Network {
             }
             self.matrix.factor.solve_ports(&mut self.work[..trailing]);
             self.work[trailing] = Complex::ZERO;
-            let (residual, worst) = mismatch(&mut self.branches, &self.work);
+            let (residual, worst) = mismatch(&mut self.branches, &self.work, &mut self.accelerator);
             report.iterations = iteration;
             report.residual = residual;
             report.worst_bus = worst.map(|b| self.branch_bus(b));
@@ -353,12 +363,22 @@ impl Network {
                 report.verdict = Verdict::Diverged;
                 return report;
             }
-            if certain(residual, previous, self.options.tolerance) {
+            let coefficients = self.accelerator.coefficients();
+            if certain(
+                residual,
+                self.accelerator.contraction(),
+                self.options.tolerance,
+            ) {
                 report.verdict = Verdict::Solved;
                 report.converged = true;
                 return report;
             }
-            previous = residual;
+            if let Some(coefficients) = coefficients {
+                for (i, branch) in self.branches.iter_mut().enumerate().filter(|(_, b)| b.live) {
+                    let weighted = self.accelerator.correction(i, &coefficients);
+                    branch.current -= weighted.scale(1.0 / branch.weight());
+                }
+            }
         }
         report
     }
@@ -370,19 +390,23 @@ impl Network {
     }
 }
 
-/// Whether a mismatch guarantees the tolerance: with slow contraction the
-/// distance to the solution is larger than the last mismatch.
-fn certain(residual: f64, previous: f64, tolerance: f64) -> bool {
-    if residual > tolerance {
-        return false;
+/// Whether a mismatch guarantees the tolerance: where the map contracts slowly
+/// the distance to the solution is larger than the mismatch.
+fn certain(residual: f64, contraction: f64, tolerance: f64) -> bool {
+    if residual == 0.0 {
+        return true;
     }
-    let ratio = residual / previous;
-    residual == 0.0 || ratio < 0.5 || residual * ratio <= tolerance * (1.0 - ratio)
+    let c = contraction.min(0.99);
+    residual <= tolerance && residual * c <= tolerance * (1.0 - c)
 }
 
 /// New port currents at new voltages; the power by which each misses the
 /// current it was solved with, relative to its nominal power.
-fn mismatch(branches: &mut [Branch], v: &[Complex]) -> (f64, Option<usize>) {
+fn mismatch(
+    branches: &mut [Branch],
+    v: &[Complex],
+    accelerator: &mut Accelerator,
+) -> (f64, Option<usize>) {
     let mut worst = (0.0_f64, None);
     for (i, branch) in branches.iter_mut().enumerate().filter(|(_, b)| b.live) {
         let across = v[branch.at_a as usize] - v[branch.at_b as usize];
@@ -392,6 +416,8 @@ fn mismatch(branches: &mut [Branch], v: &[Complex]) -> (f64, Option<usize>) {
         }
         let change = current - branch.current;
         branch.current = current;
+        let weight = branch.weight();
+        accelerator.note(i, change.scale(weight), current.scale(weight));
         let scale = branch.s.norm_sqr().max(POWER_FLOOR_VA * POWER_FLOOR_VA);
         let relative = change.norm_sqr() * across.norm_sqr() / scale;
         // A mismatch that is no number must win the comparison.

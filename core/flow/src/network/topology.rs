@@ -2,7 +2,19 @@
 
 use super::*;
 
-/// Union-find over nodes; one more set member, never joined, stands for earth.
+/// How a node stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Connected to nothing that fixes its voltage; held at zero.
+    #[default]
+    Dead,
+    /// Fixed by earth or by coupling to live conductors, but not fed.
+    Fixed,
+    /// Connected to a source.
+    Live,
+}
+
+/// Union-find over nodes; one more member stands for earth.
 #[derive(Clone, Debug)]
 pub(super) struct Sets {
     parent: Vec<u32>,
@@ -29,13 +41,36 @@ impl Sets {
         if a == EARTH || b == EARTH {
             return;
         }
-        let (a, b) = (self.find(a as usize), self.find(b as usize));
+        self.union_with_earth(a, b);
+    }
+
+    fn union_with_earth(&mut self, a: NodeRef, b: NodeRef) {
+        let earth = self.parent.len() - 1;
+        let member = |n: NodeRef| if n == EARTH { earth } else { n as usize };
+        let (a, b) = (self.find(member(a)), self.find(member(b)));
         let (low, high) = (a.min(b), a.max(b));
         self.parent[high] = low as u32;
     }
 
+    /// Joins conductors that run through to earth.
+    pub(super) fn earth(&mut self, element: &Element) {
+        if element.joins == Joins::Straight {
+            let half = element.nodes.len() / 2;
+            for i in 0..half {
+                self.union_with_earth(element.nodes[i], element.nodes[i + half]);
+            }
+        }
+    }
+
+    /// Joins all conductors of an element, which couple by their fields.
+    fn couple(&mut self, element: &Element) {
+        for pair in element.nodes.windows(2) {
+            self.union(pair[0], pair[1]);
+        }
+    }
+
     /// Joins the nodes of an element that is in service.
-    pub(super) fn join(&mut self, element: &Element, _nodes: usize) {
+    pub(super) fn join(&mut self, element: &Element) {
         match element.joins {
             Joins::Nothing => {}
             Joins::All => {
@@ -91,18 +126,17 @@ impl Network {
         self.matrix.sum_element(element);
     }
 
-    /// Finds live nodes; returns how many are dead.
+    /// Finds how every node stands; returns how many are dead.
     pub(super) fn find_islands(&mut self) -> usize {
         let n = self.nodes.len();
         let mut sets = Sets::new(n);
-        let mut line_of = vec![usize::MAX; self.elements.len()];
-        for (i, line) in self.lines.iter().enumerate() {
-            line_of[line.element] = i;
-        }
+        let in_service = |e: usize| {
+            let line = self.line_of[e];
+            line == u32::MAX || self.lines[line as usize].open == [false; 2]
+        };
         for (e, element) in self.elements.iter().enumerate() {
-            let line = line_of[e];
-            if line == usize::MAX || self.lines[line].open == [false; 2] {
-                sets.join(element, n);
+            if in_service(e) {
+                sets.join(element);
             }
         }
         for branch in &self.branches {
@@ -111,6 +145,23 @@ impl Network {
             }
         }
         let mut fed = vec![false; n + 1];
+        self.mark_sources(&mut sets, &mut fed);
+        let mut dead = 0;
+        for node in 0..n {
+            self.standing[node] = if fed[sets.find(node)] {
+                Standing::Live
+            } else {
+                dead += 1;
+                Standing::Dead
+            };
+        }
+        if dead > 0 {
+            dead -= self.find_fixed(&mut sets);
+        }
+        dead
+    }
+
+    fn mark_sources(&self, sets: &mut Sets, fed: &mut [bool]) {
         for source in &self.sources {
             for &node in &self.elements[source.element].nodes {
                 if node != EARTH {
@@ -118,10 +169,36 @@ impl Network {
                 }
             }
         }
-        for node in 0..n {
-            self.live[node] = fed[sets.find(node)];
+    }
+
+    /// Marks nodes that earth or coupling fixes; returns how many.
+    fn find_fixed(&mut self, sets: &mut Sets) -> usize {
+        let n = self.nodes.len();
+        for (e, element) in self.elements.iter().enumerate() {
+            let line = self.line_of[e];
+            if line == u32::MAX {
+                sets.earth(element);
+            } else {
+                let info = &self.lines[line as usize];
+                if info.open == [false; 2] {
+                    sets.earth(element);
+                    if info.charging {
+                        sets.couple(element);
+                    }
+                }
+            }
         }
-        self.live.iter().filter(|live| !**live).count()
+        let mut fixed = vec![false; n + 1];
+        self.mark_sources(sets, &mut fixed);
+        fixed[sets.find(n)] = true;
+        let mut count = 0;
+        for node in 0..n {
+            if self.standing[node] == Standing::Dead && fixed[sets.find(node)] {
+                self.standing[node] = Standing::Fixed;
+                count += 1;
+            }
+        }
+        count
     }
 }
 
@@ -138,4 +215,9 @@ fn open_ended(closed: &Matrix, n: usize, second_open: bool) -> Matrix {
         return Matrix::zeros(2 * n);
     }
     closed.kron(&open).unwrap_or_else(|| Matrix::zeros(2 * n))
+}
+
+/// Whether a line has shunt capacitance.
+pub(super) fn has_charging(closed: &Matrix, n: usize) -> bool {
+    (0..n).any(|i| (0..n).any(|j| closed.at(i, j) + closed.at(i, j + n) != Complex::ZERO))
 }
