@@ -8,7 +8,9 @@ use bevy::prelude::*;
 use bevy::render::view::Msaa;
 use bevy::window::{ExitCondition, PresentMode, WindowResizeConstraints};
 use bevy::winit::{UpdateMode, WinitSettings};
-use bevy_egui::{EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass, PrimaryEguiContext};
+use bevy_egui::{
+    EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass, PrimaryEguiContext,
+};
 
 use super::map::ribbons;
 use super::state::UiState;
@@ -35,7 +37,12 @@ pub struct Screen {
 impl Screen {
     /// A fresh screen.
     pub fn new(state: UiState) -> Self {
-        Self { state, themes: Themes::built_in(), ready: false, styled: None }
+        Self {
+            state,
+            themes: Themes::built_in(),
+            ready: false,
+            styled: None,
+        }
     }
 }
 
@@ -67,7 +74,11 @@ pub fn run(session: Box<dyn Session>) -> AppExit {
         name: Some("gridloom".to_owned()),
         resolution: (1_600, 900).into(),
         present_mode: PresentMode::AutoVsync,
-        resize_constraints: WindowResizeConstraints { min_width: 1_280.0, min_height: 720.0, ..default() },
+        resize_constraints: WindowResizeConstraints {
+            min_width: 1_280.0,
+            min_height: 720.0,
+            ..default()
+        },
         ..default()
     };
     let mut app = App::new();
@@ -121,7 +132,9 @@ fn draw(
         screen.ready = true;
         return Ok(());
     }
-    let Ok(mut session) = twin.0.lock() else { return Ok(()) };
+    let Ok(mut session) = twin.0.lock() else {
+        return Ok(());
+    };
     let view = session.latest();
     let playback = session.playback();
     if screen.styled != Some(screen.state.theme) {
@@ -135,14 +148,29 @@ fn draw(
     let mut root = egui::Ui::new(
         ctx.clone(),
         egui::Id::new("gridloom"),
-        egui::UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(ctx.viewport_rect()),
+        egui::UiBuilder::new()
+            .layer_id(egui::LayerId::background())
+            .max_rect(ctx.viewport_rect()),
     );
-    let actions = ui::operate(&mut root, &view, playback, &mut screen.state, &screen.themes, false);
+    let actions = ui::operate(
+        &mut root,
+        &view,
+        playback,
+        &mut screen.state,
+        &screen.themes,
+        false,
+    );
     for action in actions {
         session.send(action);
     }
     let size = ctx.viewport_rect().size();
-    canvas::upload(&mut screen.state.map.world, size, ctx.pixels_per_point(), &layers, &mut meshes);
+    canvas::upload(
+        &mut screen.state.map.world,
+        size,
+        ctx.pixels_per_point(),
+        &layers,
+        &mut meshes,
+    );
     Ok(())
 }
 

@@ -18,7 +18,11 @@ use super::map::cache::WorldLayers;
 pub struct WorldLayer(usize);
 
 /// Spawns one empty mesh per layer.
-pub fn spawn(mut commands: Commands<'_, '_>, mut meshes: ResMut<'_, Assets<Mesh>>, mut materials: ResMut<'_, Assets<ColorMaterial>>) {
+pub fn spawn(
+    mut commands: Commands<'_, '_>,
+    mut meshes: ResMut<'_, Assets<Mesh>>,
+    mut materials: ResMut<'_, Assets<ColorMaterial>>,
+) {
     for layer in 0..3 {
         let material = ColorMaterial {
             color: Color::WHITE,
@@ -85,16 +89,37 @@ fn mesh_of(from: &egui::epaint::Mesh, size: egui::Vec2) -> Mesh {
         colours.push(straight_linear(vertex.color));
     }
     let mut indices = from.indices.clone();
+    bleed(&mut colours, &indices);
     if indices.is_empty() {
         // A mesh without vertices is not accepted by every backend.
         positions = vec![[0.0; 3]; 3];
         colours = vec![[0.0; 4]; 3];
         indices = vec![0, 1, 2];
     }
-    Mesh::new(PrimitiveTopology::TriangleList, RenderAssetUsages::RENDER_WORLD | RenderAssetUsages::MAIN_WORLD)
-        .with_inserted_attribute(Mesh::ATTRIBUTE_POSITION, positions)
-        .with_inserted_attribute(Mesh::ATTRIBUTE_COLOR, colours)
-        .with_inserted_indices(Indices::U32(indices))
+    Mesh::new(
+        PrimitiveTopology::TriangleList,
+        RenderAssetUsages::RENDER_WORLD | RenderAssetUsages::MAIN_WORLD,
+    )
+    .with_inserted_attribute(Mesh::ATTRIBUTE_POSITION, positions)
+    .with_inserted_attribute(Mesh::ATTRIBUTE_COLOR, colours)
+    .with_inserted_indices(Indices::U32(indices))
+}
+
+/// Gives transparent corners the colour of their triangle, so that feathered
+/// edges fade out instead of darkening (straight alpha blending).
+fn bleed(colours: &mut [[f32; 4]], indices: &[u32]) {
+    for corners in indices.chunks_exact(3) {
+        let corner = |k: usize| corners[k] as usize;
+        let Some(solid) = (0..3).map(corner).find(|&v| colours[v][3] > 0.0) else {
+            continue;
+        };
+        let [r, g, b, _] = colours[solid];
+        for v in (0..3).map(corner) {
+            if colours[v][3] == 0.0 {
+                colours[v] = [r, g, b, 0.0];
+            }
+        }
+    }
 }
 
 /// Premultiplied sRGB bytes to straight linear light.
@@ -102,7 +127,11 @@ fn straight_linear(colour: egui::Color32) -> [f32; 4] {
     let [r, g, b, a] = colour.to_srgba_unmultiplied();
     let linear = |c: u8| {
         let c = f32::from(c) / 255.0;
-        if c <= 0.040_45 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        if c <= 0.040_45 {
+            c / 12.92
+        } else {
+            ((c + 0.055) / 1.055).powf(2.4)
+        }
     };
     if a == 0 {
         return [0.0; 4];
@@ -113,6 +142,13 @@ fn straight_linear(colour: egui::Color32) -> [f32; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn feathered_edges_keep_their_colour() {
+        let mut colours = [[0.2, 0.3, 0.4, 1.0], [0.0; 4], [0.0; 4]];
+        bleed(&mut colours, &[0, 1, 2]);
+        assert_eq!(colours[2], [0.2, 0.3, 0.4, 0.0]);
+    }
 
     #[test]
     fn opaque_colours_stay_and_transparent_ones_vanish() {

@@ -1,6 +1,6 @@
 //! Small drawn symbols; none of them is a letter.
 
-use egui::{Align2, Color32, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, Vec2, pos2, vec2};
+use egui::{Align2, Color32, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::text::{self, Style};
 use super::theme::Theme;
@@ -9,9 +9,23 @@ use super::theme::Theme;
 pub fn alarm(painter: &Painter, at: Pos2, size: f32, priority: usize, filled: bool, theme: &Theme) {
     let r = size * 0.5;
     let points: Vec<Pos2> = match priority {
-        0 => vec![at + vec2(-r, -r), at + vec2(r, -r), at + vec2(r, r), at + vec2(-r, r)],
-        1 => vec![at + vec2(0.0, -r), at + vec2(r * 1.08, r * 0.86), at + vec2(-r * 1.08, r * 0.86)],
-        _ => vec![at + vec2(0.0, -r * 1.1), at + vec2(r * 1.1, 0.0), at + vec2(0.0, r * 1.1), at + vec2(-r * 1.1, 0.0)],
+        0 => vec![
+            at + vec2(-r, -r),
+            at + vec2(r, -r),
+            at + vec2(r, r),
+            at + vec2(-r, r),
+        ],
+        1 => vec![
+            at + vec2(0.0, -r),
+            at + vec2(r * 1.08, r * 0.86),
+            at + vec2(-r * 1.08, r * 0.86),
+        ],
+        _ => vec![
+            at + vec2(0.0, -r * 1.1),
+            at + vec2(r * 1.1, 0.0),
+            at + vec2(0.0, r * 1.1),
+            at + vec2(-r * 1.1, 0.0),
+        ],
     };
     if filled {
         let edge = match priority {
@@ -29,7 +43,13 @@ pub fn alarm_digit(ui: &Ui, at: Pos2, priority: usize, size: f32, theme: &Theme)
     let colour = [theme.alarm1_digit, theme.alarm2_digit, theme.alarm3_digit][priority.min(2)];
     let shift = if priority == 1 { size * 0.12 } else { 0.0 };
     let digit = ["1", "2", "3"][priority.min(2)];
-    text::text(ui, at + vec2(0.0, shift), Align2::CENTER_CENTER, &Style::strong(size, colour), digit);
+    text::text(
+        ui,
+        at + vec2(0.0, shift),
+        Align2::CENTER_CENTER,
+        &Style::strong(size, colour),
+        digit,
+    );
 }
 
 /// The program's mark: a woven grid.
@@ -69,13 +89,35 @@ pub fn icon(painter: &Painter, at: Pos2, icon: Icon, colour: Color32) {
             }
         }
         Icon::House => {
-            let points = [(-5.5, 6.0), (-5.5, -1.0), (0.0, -6.5), (5.5, -1.0), (5.5, 6.0)];
-            painter.add(Shape::closed_line(points.iter().map(|&(x, y)| at + vec2(x, y)).collect(), stroke));
+            let points = [
+                (-5.5, 6.0),
+                (-5.5, -1.0),
+                (0.0, -6.5),
+                (5.5, -1.0),
+                (5.5, 6.0),
+            ];
+            painter.add(Shape::closed_line(
+                points.iter().map(|&(x, y)| at + vec2(x, y)).collect(),
+                stroke,
+            ));
         }
         Icon::Battery => {
-            painter.rect_stroke(Rect::from_center_size(at, vec2(13.0, 8.0)), 0.0, stroke, StrokeKind::Inside);
-            painter.rect_filled(Rect::from_center_size(at + vec2(-2.5, 0.0), vec2(3.0, 4.0)), 0.0, colour);
-            painter.rect_filled(Rect::from_center_size(at + vec2(7.5, 0.0), vec2(2.0, 4.0)), 0.0, colour);
+            painter.rect_stroke(
+                Rect::from_center_size(at, vec2(13.0, 8.0)),
+                0.0,
+                stroke,
+                StrokeKind::Inside,
+            );
+            painter.rect_filled(
+                Rect::from_center_size(at + vec2(-2.5, 0.0), vec2(3.0, 4.0)),
+                0.0,
+                colour,
+            );
+            painter.rect_filled(
+                Rect::from_center_size(at + vec2(7.5, 0.0), vec2(2.0, 4.0)),
+                0.0,
+                colour,
+            );
         }
         Icon::Exchange => {
             for (y, way) in [(-3.0, 1.0), (3.0, -1.0)] {
@@ -124,7 +166,13 @@ pub fn transport(painter: &Painter, at: Pos2, what: Transport, colour: Color32) 
         ];
         Shape::convex_polygon(points, colour, Stroke::NONE)
     };
-    let bar = |x: f32, w: f32| Shape::rect_filled(Rect::from_center_size(at + vec2(x, 0.0), vec2(w, 11.0)), 0.0, colour);
+    let bar = |x: f32, w: f32| {
+        Shape::rect_filled(
+            Rect::from_center_size(at + vec2(x, 0.0), vec2(w, 11.0)),
+            0.0,
+            colour,
+        )
+    };
     match what {
         Transport::Start => painter.extend([bar(-5.5, 2.0), triangle(1.0, -1.0)]),
         Transport::Back => painter.extend([triangle(-1.5, -1.0), bar(5.5, 1.5)]),
@@ -138,8 +186,20 @@ pub fn transport(painter: &Painter, at: Pos2, what: Transport, colour: Color32) 
 /// A small `>` before an action or between the parts of a path.
 pub fn chevron_right(painter: &Painter, at: Pos2, size: f32, colour: Color32) {
     let stroke = Stroke::new(1.5, colour);
-    painter.line_segment([at + vec2(-size * 0.3, -size * 0.5), at + vec2(size * 0.3, 0.0)], stroke);
-    painter.line_segment([at + vec2(size * 0.3, 0.0), at + vec2(-size * 0.3, size * 0.5)], stroke);
+    painter.line_segment(
+        [
+            at + vec2(-size * 0.3, -size * 0.5),
+            at + vec2(size * 0.3, 0.0),
+        ],
+        stroke,
+    );
+    painter.line_segment(
+        [
+            at + vec2(size * 0.3, 0.0),
+            at + vec2(-size * 0.3, size * 0.5),
+        ],
+        stroke,
+    );
 }
 
 /// A curve through samples; gaps (not finite) stay gaps.
@@ -156,9 +216,38 @@ pub fn series(painter: &Painter, points: impl Iterator<Item = Option<Pos2>>, str
     }
 }
 
+/// The space between a curve and a level, as one mesh without seams.
+pub fn filled(
+    painter: &Painter,
+    points: impl Iterator<Item = Option<Pos2>>,
+    level: f32,
+    colour: Color32,
+) {
+    let mut mesh = egui::Mesh::default();
+    let mut joined = false;
+    for point in points {
+        let Some(p) = point else {
+            joined = false;
+            continue;
+        };
+        let next = mesh.vertices.len() as u32;
+        mesh.colored_vertex(p, colour);
+        mesh.colored_vertex(pos2(p.x, level), colour);
+        if joined {
+            mesh.add_triangle(next - 2, next - 1, next);
+            mesh.add_triangle(next - 1, next, next + 1);
+        }
+        joined = true;
+    }
+    painter.add(Shape::mesh(mesh));
+}
+
 /// A horizontal rule.
 pub fn rule(painter: &Painter, x: std::ops::RangeInclusive<f32>, y: f32, theme: &Theme) {
-    painter.line_segment([pos2(*x.start(), y), pos2(*x.end(), y)], Stroke::new(1.0, theme.rule));
+    painter.line_segment(
+        [pos2(*x.start(), y), pos2(*x.end(), y)],
+        Stroke::new(1.0, theme.rule),
+    );
 }
 
 /// A bar with a range and a pointer: values in their limits.
@@ -166,17 +255,23 @@ pub fn gauge(painter: &Painter, rect: Rect, share: f32, limit: f32, theme: &Them
     painter.rect_filled(rect, 0.0, theme.edge);
     let x = |share: f32| rect.min.x + rect.width() * share.clamp(0.0, 1.0);
     painter.line_segment(
-        [pos2(x(limit), rect.min.y - 3.0), pos2(x(limit), rect.max.y + 3.0)],
+        [
+            pos2(x(limit), rect.min.y - 3.0),
+            pos2(x(limit), rect.max.y + 3.0),
+        ],
         Stroke::new(1.0, theme.text2),
     );
     if share.is_finite() {
         let at = pos2(x(share), rect.center().y);
-        let points = vec![at + vec2(-4.5, -4.0), at + vec2(4.5, -4.0), at + vec2(0.0, 4.0)];
-        painter.add(Shape::convex_polygon(points, theme.text1, Stroke::new(1.0, theme.panel)));
+        let points = vec![
+            at + vec2(-4.5, -4.0),
+            at + vec2(4.5, -4.0),
+            at + vec2(0.0, 4.0),
+        ];
+        painter.add(Shape::convex_polygon(
+            points,
+            theme.text1,
+            Stroke::new(1.0, theme.panel),
+        ));
     }
-}
-
-/// Side of a square area in the middle of a rect.
-pub fn square(rect: Rect) -> Rect {
-    Rect::from_center_size(rect.center(), Vec2::splat(rect.height().min(rect.width())))
 }

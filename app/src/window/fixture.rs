@@ -42,7 +42,11 @@ pub fn street() -> Plan {
         }
         let (x, y) = plan.places[last];
         for (dx, dy) in [(4.0, 14.0), (-5.0, -13.0), (7.0, -24.0)] {
-            let from = if dy < -20.0 { plan.places.len() - 1 } else { last };
+            let from = if dy < -20.0 {
+                plan.places.len() - 1
+            } else {
+                last
+            };
             plan.places.push((x + dx, y + dy));
             plan.segments.push((from, plan.places.len() - 1));
             plan.customers.push(plan.places.len() - 1);
@@ -62,7 +66,11 @@ fn runs(plan: &Plan) -> Vec<usize> {
     plan.segments
         .iter()
         .map(|&(from, to)| {
-            let id = if from != 0 && children[from] == 1 { run_of_bus[from] } else { next };
+            let id = if from != 0 && children[from] == 1 {
+                run_of_bus[from]
+            } else {
+                next
+            };
             next += usize::from(id == next);
             run_of_bus[to] = id;
             id
@@ -92,7 +100,8 @@ pub fn scene(plan: &Plan) -> SceneView {
             name: format!("LINE{}", index + 1),
             from,
             to,
-            length_m: (plan.places[to].0 - plan.places[from].0).hypot(plan.places[to].1 - plan.places[from].1),
+            length_m: (plan.places[to].0 - plan.places[from].0)
+                .hypot(plan.places[to].1 - plan.places[from].1),
             rating_a: if depth[to] < 400 { 250.0 } else { 80.0 },
             run: run[index],
             depth: depth[to],
@@ -137,7 +146,12 @@ pub fn scene(plan: &Plan) -> SceneView {
             bus: plan.segments[line].0,
             limit_a: 250.0,
             cluster: index / 2,
-            homes: homes.iter().enumerate().filter(|(_, h)| h.mlmd == index).map(|(i, _)| i).collect(),
+            homes: homes
+                .iter()
+                .enumerate()
+                .filter(|(_, h)| h.mlmd == index)
+                .map(|(i, _)| i)
+                .collect(),
             customers_behind: homes.iter().filter(|h| h.mlmd >= index).count(),
             parent: parents[index],
         })
@@ -153,7 +167,12 @@ pub fn scene(plan: &Plan) -> SceneView {
             .places
             .iter()
             .enumerate()
-            .map(|(i, &pos_m)| BusView { name: (i + 1).to_string(), pos_m, surveyed: true, v_nominal: 240.0 })
+            .map(|(i, &pos_m)| BusView {
+                name: (i + 1).to_string(),
+                pos_m,
+                surveyed: true,
+                v_nominal: 240.0,
+            })
             .collect(),
         lines,
         transformers: vec![TransformerView {
@@ -175,14 +194,20 @@ pub fn scene(plan: &Plan) -> SceneView {
         }],
         clusters: (0..clusters)
             .map(|c| {
-                let own: Vec<(f64, f64)> =
-                    mlmds.iter().filter(|m| m.cluster == c).map(|m| plan.places[m.bus]).collect();
+                let own: Vec<(f64, f64)> = mlmds
+                    .iter()
+                    .filter(|m| m.cluster == c)
+                    .map(|m| plan.places[m.bus])
+                    .collect();
                 let n = own.len().max(1) as f64;
                 ClusterView {
                     id: ["A", "B", "C", "D"][c % 4].to_owned(),
                     aggregator: format!("LG-{}", ["A", "B", "C", "D"][c % 4]),
                     device: DeviceId(3_000 + c as u32),
-                    pos_m: (own.iter().map(|p| p.0).sum::<f64>() / n, own.iter().map(|p| p.1).sum::<f64>() / n),
+                    pos_m: (
+                        own.iter().map(|p| p.0).sum::<f64>() / n,
+                        own.iter().map(|p| p.1).sum::<f64>() / n,
+                    ),
                     validators: 4,
                 }
             })
@@ -195,10 +220,20 @@ pub fn scene(plan: &Plan) -> SceneView {
 
 /// Power of a customer at an hour, kW: load minus a noon bell of solar.
 fn customer(home: &HomeView, index: usize, hour: f64) -> HomeState {
-    let sun = ((hour - 6.0) / 14.0 * std::f64::consts::PI).sin().max(0.0).powi(2);
+    let sun = ((hour - 6.0) / 14.0 * std::f64::consts::PI)
+        .sin()
+        .max(0.0)
+        .powi(2);
     let pv_kw = home.pv_kw * 0.85 * sun;
-    let load_kw = 0.4 + 0.25 * ((index * 7 % 11) as f64) * (0.3 + 0.7 * ((hour - 19.0) / 4.0).powi(2).min(9.0).mul_add(-0.11, 1.0));
-    let battery_kw = if home.battery_kwh > 0.0 { 1.8 * sun - 0.6 } else { 0.0 };
+    let load_kw = 0.4
+        + 0.25
+            * ((index * 7 % 11) as f64)
+            * (0.3 + 0.7 * ((hour - 19.0) / 4.0).powi(2).min(9.0).mul_add(-0.11, 1.0));
+    let battery_kw = if home.battery_kwh > 0.0 {
+        1.8 * sun - 0.6
+    } else {
+        0.0
+    };
     HomeState {
         net_kw: load_kw + battery_kw - pv_kw,
         load_kw,
@@ -221,14 +256,26 @@ fn customer(home: &HomeView, index: usize, hour: f64) -> HomeState {
 
 /// The view at an hour of the day; `open` lists breakers that are open.
 pub fn view(scene: Arc<SceneView>, hour: f64, open: &[usize]) -> ViewModel {
-    let mut homes: Vec<HomeState> = scene.homes.iter().enumerate().map(|(i, h)| customer(h, i, hour)).collect();
-    let sun = ((hour - 6.0) / 14.0 * std::f64::consts::PI).sin().max(0.0).powi(2);
+    let mut homes: Vec<HomeState> = scene
+        .homes
+        .iter()
+        .enumerate()
+        .map(|(i, h)| customer(h, i, hour))
+        .collect();
+    let sun = ((hour - 6.0) / 14.0 * std::f64::consts::PI)
+        .sin()
+        .max(0.0)
+        .powi(2);
     let bess_kw = if sun > 0.3 { 24.0 } else { -14.0 };
     let buses = scene.buses.len();
     let mut live = vec![true; buses];
     let mut line_live = vec![true; scene.lines.len()];
     for (index, line) in scene.lines.iter().enumerate() {
-        let opened = scene.mlmds.iter().enumerate().any(|(m, view)| view.line == index && open.contains(&m));
+        let opened = scene
+            .mlmds
+            .iter()
+            .enumerate()
+            .any(|(m, view)| view.line == index && open.contains(&m));
         line_live[index] = live[line.from] && !opened;
         live[line.to] = line_live[index];
     }
@@ -237,7 +284,10 @@ pub fn view(scene: Arc<SceneView>, hour: f64, open: &[usize]) -> ViewModel {
         if live[home.bus] {
             bus_p[home.bus] += state.net_kw;
         } else {
-            *state = HomeState { reading_age_s: 40.0, ..HomeState::default() };
+            *state = HomeState {
+                reading_age_s: 40.0,
+                ..HomeState::default()
+            };
         }
     }
     for battery in &scene.shared_batteries {
@@ -262,7 +312,11 @@ pub fn view(scene: Arc<SceneView>, hour: f64, open: &[usize]) -> ViewModel {
     let losses = -0.9;
     let exchange = bus_p[0] - losses;
     let sum = |f: &dyn Fn(&HomeState) -> f64| homes.iter().map(f).sum::<f64>();
-    let (solar, demand, storage) = (sum(&|h| h.pv_kw), -sum(&|h| h.load_kw), -sum(&|h| h.battery_kw) - bess_kw);
+    let (solar, demand, storage) = (
+        sum(&|h| h.pv_kw),
+        -sum(&|h| h.load_kw),
+        -sum(&|h| h.battery_kw) - bess_kw,
+    );
     let mlmds = scene
         .mlmds
         .iter()
@@ -283,9 +337,15 @@ pub fn view(scene: Arc<SceneView>, hour: f64, open: &[usize]) -> ViewModel {
         })
         .collect();
     let time = SimTime((hour * 3_600_000.0) as u64);
-    let worst = homes.iter().enumerate().filter_map(|(i, h)| h.v_pu.map(|v| (v, scene.homes[i].id.clone())));
+    let worst = homes
+        .iter()
+        .enumerate()
+        .filter_map(|(i, h)| h.v_pu.map(|v| (v, scene.homes[i].id.clone())));
     let (lo, hi) = (
-        worst.clone().min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default(),
+        worst
+            .clone()
+            .min_by(|a, b| a.0.total_cmp(&b.0))
+            .unwrap_or_default(),
         worst.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default(),
     );
     ViewModel {
@@ -296,7 +356,11 @@ pub fn view(scene: Arc<SceneView>, hour: f64, open: &[usize]) -> ViewModel {
             grid_tied: true,
             frequency_hz: 49.98,
             bus_v_pu: (0..buses).map(|b| live[b].then_some(v[b])).collect(),
-            line_loading: line_p.iter().zip(&scene.lines).map(|(p, l)| p.abs() * 1.6 / l.rating_a).collect(),
+            line_loading: line_p
+                .iter()
+                .zip(&scene.lines)
+                .map(|(p, l)| p.abs() * 1.6 / l.rating_a)
+                .collect(),
             line_p_kw: line_p,
             line_live,
             transformer_p_kw: vec![exchange],
@@ -318,7 +382,13 @@ pub fn view(scene: Arc<SceneView>, hour: f64, open: &[usize]) -> ViewModel {
             sum_kw: solar + demand + storage + exchange + losses,
             scale_kw: 170.0,
         },
-        today: TodayView { self_sufficiency: 0.81, traded_kwh: 212.0, solar_kwh: 610.0, demand_kwh: 502.0, ..TodayView::default() },
+        today: TodayView {
+            self_sufficiency: 0.81,
+            traded_kwh: 212.0,
+            solar_kwh: 610.0,
+            demand_kwh: 502.0,
+            ..TodayView::default()
+        },
         limits: LimitsView {
             v_max: hi,
             v_min: lo,
@@ -326,28 +396,59 @@ pub fn view(scene: Arc<SceneView>, hour: f64, open: &[usize]) -> ViewModel {
             transformer: (exchange.abs() / 800.0, "800 kVA".to_owned()),
         },
         homes,
-        shared_batteries: vec![SharedBatteryState { p_kw: bess_kw, soc: 0.62, v_pu: Some(1.01), wallet_eur: 3.0 }],
+        shared_batteries: vec![SharedBatteryState {
+            p_kw: bess_kw,
+            soc: 0.62,
+            v_pu: Some(1.01),
+            wallet_eur: 3.0,
+        }],
         mlmds,
         ledgers: ledgers(&scene, time),
-        prices: scene.clusters.iter().map(|_| PriceView { typed: Default::default(), scalar: 84_000, slot: 48 }).collect(),
+        prices: scene
+            .clusters
+            .iter()
+            .map(|_| PriceView {
+                typed: Default::default(),
+                scalar: 84_000,
+                slot: 48,
+            })
+            .collect(),
         data_hops: hops(&scene, time),
         ledger_hops: (0..scene.clusters.len())
-            .flat_map(|c| std::iter::repeat_n(hop(Place::Aggregator(c as u32), Place::Ledger(c as u32), time), 2))
+            .flat_map(|c| {
+                std::iter::repeat_n(
+                    hop(Place::Aggregator(c as u32), Place::Ledger(c as u32), time),
+                    2,
+                )
+            })
             .collect(),
         steps: steps(),
         ledger_lag_s: vec![2.6; scene.clusters.len()],
-        alarms: vec![alarm(1, Priority::P3, SimTime(time.0.saturating_sub(1_260_000)))],
+        alarms: vec![alarm(
+            1,
+            Priority::P3,
+            SimTime(time.0.saturating_sub(1_260_000)),
+        )],
         events: Arc::new(events(time)),
         history: Arc::new(history(&scene, hour)),
         selection: None,
         rejections: Vec::new(),
-        books: BooksView { slots_settled: 96, ..BooksView::default() },
+        books: BooksView {
+            slots_settled: 96,
+            ..BooksView::default()
+        },
         scene,
     }
 }
 
 fn hop(from: Place, to: Place, time: SimTime) -> HopView {
-    HopView { from, to, sent: time, arrives: SimTime(time.0 + 900), what: "reading" }
+    HopView {
+        from,
+        to,
+        sent: time,
+        arrives: SimTime(time.0 + 900),
+        what: "reading",
+    }
 }
 
 fn hops(scene: &SceneView, time: SimTime) -> Vec<HopView> {
@@ -357,13 +458,21 @@ fn hops(scene: &SceneView, time: SimTime) -> Vec<HopView> {
         .enumerate()
         .flat_map(|(i, m)| {
             let (from, to) = (Place::Mlmd(i as u32), Place::Aggregator(m.cluster as u32));
-            [hop(from, to, time), hop(from, to, time), hop(to, from, time)]
+            [
+                hop(from, to, time),
+                hop(from, to, time),
+                hop(to, from, time),
+            ]
         })
         .collect()
 }
 
 fn ledgers(scene: &SceneView, time: SimTime) -> Vec<LedgerView> {
-    let ids = scene.clusters.iter().map(|c| c.id.clone()).chain(["root".to_owned()]);
+    let ids = scene
+        .clusters
+        .iter()
+        .map(|c| c.id.clone())
+        .chain(["root".to_owned()]);
     ids.enumerate()
         .map(|(index, id)| LedgerView {
             id,
@@ -395,7 +504,9 @@ fn steps() -> [StepView; 5] {
         waiting: 0,
         last_s: Some(last),
         p95_s: Some(last * 1.6),
-        recent_s: (0..30).map(|k| (last * (0.8 + 0.4 * f64::from(k * 7 % 5) / 5.0)) as f32).collect(),
+        recent_s: (0..30)
+            .map(|k| (last * (0.8 + 0.4 * f64::from(k * 7 % 5) / 5.0)) as f32)
+            .collect(),
         failed: 0,
         note: note.to_owned(),
     };
@@ -414,34 +525,56 @@ pub fn alarm(id: u64, priority: Priority, raised: SimTime) -> AlarmView {
         id,
         priority,
         active: true,
-        title: if priority == Priority::P1 { "Supply lost beyond M2".to_owned() } else { "Meter H11 silent".to_owned() },
+        title: if priority == Priority::P1 {
+            "Supply lost beyond M2".to_owned()
+        } else {
+            "Meter H11 silent".to_owned()
+        },
         fact: "3 intervals · last value 11:17:30".to_owned(),
         action: "Use M2 area load; check radio link".to_owned(),
         raised,
         cleared: None,
         respond_s: 3_600,
-        place: Some(if priority == Priority::P1 { Selected::Mlmd(1) } else { Selected::Home(10) }),
+        place: Some(if priority == Priority::P1 {
+            Selected::Mlmd(1)
+        } else {
+            Selected::Home(10)
+        }),
     }
 }
 
 fn events(time: SimTime) -> Vec<EventView> {
-    [(6, "sunrise ramp"), (8, "heaters on"), (10, "BESS charge"), (11, "price step"), (17, "evening")]
-        .iter()
-        .map(|&(hour, text)| EventView {
-            time: SimTime(hour * 3_600_000),
-            tick: Tick(hour * 3_600),
-            text: text.to_owned(),
-            kind: EventKind::Scene,
-            place: None,
-        })
-        .filter(|event| event.time <= time)
-        .collect()
+    [
+        (6, "sunrise ramp"),
+        (8, "heaters on"),
+        (10, "BESS charge"),
+        (11, "price step"),
+        (17, "evening"),
+    ]
+    .iter()
+    .map(|&(hour, text)| EventView {
+        time: SimTime(hour * 3_600_000),
+        tick: Tick(hour * 3_600),
+        text: text.to_owned(),
+        kind: EventKind::Scene,
+        place: None,
+    })
+    .filter(|event| event.time <= time)
+    .collect()
 }
 
 fn history(scene: &SceneView, hour: f64) -> HistoryView {
     let minutes = (hour * 60.0) as usize;
-    let at = |f: &dyn Fn(f64) -> f64| -> Vec<f32> { (0..minutes).map(|m| f(m as f64 / 60.0) as f32).collect() };
-    let sun = |h: f64| ((h - 6.0) / 14.0 * std::f64::consts::PI).sin().max(0.0).powi(2) * f64::from(h > 6.0 && h < 20.0);
+    let at = |f: &dyn Fn(f64) -> f64| -> Vec<f32> {
+        (0..minutes).map(|m| f(m as f64 / 60.0) as f32).collect()
+    };
+    let sun = |h: f64| {
+        ((h - 6.0) / 14.0 * std::f64::consts::PI)
+            .sin()
+            .max(0.0)
+            .powi(2)
+            * f64::from(h > 6.0 && h < 20.0)
+    };
     let trend = |gain: f64| TrendView {
         p_kw: at(&|h| gain * (4.0 - 24.0 * sun(h)) + (h * 40.0).sin() * 0.6),
         v_pu: at(&|h| 1.0 + 0.045 * sun(h) + (h * 31.0).sin() * 0.001),
@@ -452,10 +585,17 @@ fn history(scene: &SceneView, hour: f64) -> HistoryView {
         solar_kw: at(&|h| 150.0 * sun(h)),
         demand_kw: at(&|h| 60.0 + 20.0 * (h / 3.0).sin()),
         storage_kw: at(&|h| 20.0 - 60.0 * sun(h)),
-        price_ct: scene.clusters.iter().enumerate().map(|(c, _)| at(&|h| 18.0 - 9.0 * sun(h) + c as f64)).collect(),
+        price_ct: scene
+            .clusters
+            .iter()
+            .enumerate()
+            .map(|(c, _)| at(&|h| 18.0 - 9.0 * sun(h) + c as f64))
+            .collect(),
         home: scene.homes.iter().map(|_| trend(0.2)).collect(),
         shared_battery: vec![trend(1.0)],
         mlmd: scene.mlmds.iter().map(|_| trend(1.0)).collect(),
-        blocks: (0..(hour * 720.0) as u64).map(|k| (SimTime(k * 5_000), (k % 2) as usize, k % 411 == 7)).collect(),
+        blocks: (0..(hour * 720.0) as u64)
+            .map(|k| (SimTime(k * 5_000), (k % 2) as usize, k % 411 == 7))
+            .collect(),
     }
 }

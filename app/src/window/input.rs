@@ -13,7 +13,11 @@ pub fn keys(ui: &Ui, cx: &mut Cx<'_>) {
     let pressed = |key| ui.input(|i| i.key_pressed(key));
     let ctrl = ui.input(|i| i.modifiers.command);
     if ctrl && pressed(Key::K) {
-        cx.state.palette = if cx.state.palette.is_some() { None } else { Some(String::new()) };
+        cx.state.palette = if cx.state.palette.is_some() {
+            None
+        } else {
+            Some(String::new())
+        };
         return;
     }
     if pressed(Key::Escape) {
@@ -24,7 +28,17 @@ pub fn keys(ui: &Ui, cx: &mut Cx<'_>) {
         return;
     }
     time_keys(ui, cx);
-    for (index, key) in [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6].into_iter().enumerate() {
+    for (index, key) in [
+        Key::Num1,
+        Key::Num2,
+        Key::Num3,
+        Key::Num4,
+        Key::Num5,
+        Key::Num6,
+    ]
+    .into_iter()
+    .enumerate()
+    {
         if pressed(key)
             && let Some(switch) = cx.state.layers.switch(index)
         {
@@ -43,11 +57,19 @@ pub fn keys(ui: &Ui, cx: &mut Cx<'_>) {
     if pressed(Key::R) {
         cx.state.reduce_motion = !cx.state.reduce_motion;
     }
-    if ui.input(|i| i.events.iter().any(|e| matches!(e, egui::Event::Text(t) if t == "?"))) {
+    if ui.input(|i| {
+        i.events
+            .iter()
+            .any(|e| matches!(e, egui::Event::Text(t) if t == "?"))
+    }) {
         cx.state.help = !cx.state.help;
     }
     if pressed(Key::A)
-        && let Some(alarm) = cx.view.alarms.iter().find(|a| a.active && !cx.state.acked.contains(&a.id))
+        && let Some(alarm) = cx
+            .view
+            .alarms
+            .iter()
+            .find(|a| a.active && !cx.state.acked.contains(&a.id))
     {
         cx.state.acked.insert(alarm.id);
     }
@@ -85,9 +107,17 @@ fn time_keys(ui: &Ui, cx: &mut Cx<'_>) {
     let pressed = |key| ui.input(|i| i.key_pressed(key));
     let shift = ui.input(|i| i.modifiers.shift);
     let tick_ms = cx.view.scene.tick_ms.max(1);
-    let step = if shift { (60_000 / tick_ms).max(1) as i64 } else { 1 };
+    let step = if shift {
+        (60_000 / tick_ms).max(1) as i64
+    } else {
+        1
+    };
     if pressed(Key::Space) {
-        let command = if cx.playback.playing { PlaybackCommand::Pause } else { PlaybackCommand::Play };
+        let command = if cx.playback.playing {
+            PlaybackCommand::Pause
+        } else {
+            PlaybackCommand::Play
+        };
         transport::send(cx, command);
     }
     if pressed(Key::ArrowLeft) {
@@ -97,10 +127,16 @@ fn time_keys(ui: &Ui, cx: &mut Cx<'_>) {
         transport::send(cx, PlaybackCommand::Step(step));
     }
     if pressed(Key::OpenBracket) {
-        transport::send(cx, PlaybackCommand::SetSpeed(transport::next_speed(cx.playback.speed, false)));
+        transport::send(
+            cx,
+            PlaybackCommand::SetSpeed(transport::next_speed(cx.playback.speed, false)),
+        );
     }
     if pressed(Key::CloseBracket) {
-        transport::send(cx, PlaybackCommand::SetSpeed(transport::next_speed(cx.playback.speed, true)));
+        transport::send(
+            cx,
+            PlaybackCommand::SetSpeed(transport::next_speed(cx.playback.speed, true)),
+        );
     }
     if pressed(Key::L) {
         transport::send(cx, PlaybackCommand::Live);
@@ -119,7 +155,10 @@ fn next_asset(cx: &mut Cx<'_>, backward: bool) {
     if order.is_empty() {
         return;
     }
-    let at = cx.state.selected.and_then(|what| order.iter().position(|o| *o == what));
+    let at = cx
+        .state
+        .selected
+        .and_then(|what| order.iter().position(|o| *o == what));
     let next = match (at, backward) {
         (None, _) => 0,
         (Some(at), false) => (at + 1) % order.len(),

@@ -20,7 +20,10 @@ mod state;
 mod tests;
 mod text;
 mod theme;
-#[allow(clippy::module_inception, reason = "the layout of the window's interface")]
+#[allow(
+    clippy::module_inception,
+    reason = "the layout of the window's interface"
+)]
 mod ui;
 
 use std::sync::Arc;

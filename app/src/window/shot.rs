@@ -9,7 +9,9 @@ use bevy::asset::RenderAssetUsages;
 use bevy::camera::RenderTarget;
 use bevy::prelude::*;
 use bevy::render::RenderPlugin;
-use bevy::render::render_resource::{Extent3d, PollType, TextureDimension, TextureFormat, TextureUsages};
+use bevy::render::render_resource::{
+    Extent3d, PollType, TextureDimension, TextureFormat, TextureUsages,
+};
 use bevy::render::renderer::RenderDevice;
 use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
 use bevy::window::ExitCondition;
@@ -51,7 +53,10 @@ impl Default for ShotOptions {
             theme: ThemeName::Night,
             size: (1_920, 1_080),
             out: PathBuf::from("gridloom.png"),
-            playback: PlaybackState { speed: 60.0, ..PlaybackState::default() },
+            playback: PlaybackState {
+                speed: 60.0,
+                ..PlaybackState::default()
+            },
             select: None,
         }
     }
@@ -85,12 +90,16 @@ pub fn shot(view: Arc<ViewModel>, options: &ShotOptions) -> Result<()> {
         bail!("there is no view `{}`: write `operate`", options.view);
     }
     let (width, height) = options.size;
-    if !(640..=7_680).contains(&width) || !(400..=4_320).contains(&height) {
-        bail!("a picture of {width}x{height} cannot be drawn: choose between 640x400 and 7680x4320");
+    if !(640..=7_680).contains(&width) || !(360..=4_320).contains(&height) {
+        bail!(
+            "a picture of {width}x{height} cannot be drawn: choose between 640x360 and 7680x4320"
+        );
     }
     let mut apps = headless(view, options);
     let target = render_target(&mut apps, width, height);
-    apps.main.world_mut().spawn((app::camera(), RenderTarget::from(target.clone())));
+    apps.main
+        .world_mut()
+        .spawn((app::camera(), RenderTarget::from(target.clone())));
     for _ in 0..SETTLE {
         update(&mut apps)?;
     }
@@ -108,11 +117,12 @@ pub fn shot(view: Arc<ViewModel>, options: &ShotOptions) -> Result<()> {
         update(&mut apps)?;
         let image = captured.lock().ok().and_then(|mut slot| slot.take());
         if let Some(image) = image {
-            let picture = image.try_into_dynamic().context("the picture has an unexpected format")?;
-            return picture
-                .to_rgb8()
-                .save(&options.out)
-                .with_context(|| format!("cannot write the picture to `{}`", options.out.display()));
+            let picture = image
+                .try_into_dynamic()
+                .context("the picture has an unexpected format")?;
+            return picture.to_rgb8().save(&options.out).with_context(|| {
+                format!("cannot write the picture to `{}`", options.out.display())
+            });
         }
     }
     bail!("the graphics device returned no picture")
@@ -123,13 +133,32 @@ fn headless(view: Arc<ViewModel>, options: &ShotOptions) -> SubApps {
     let mut app = App::new();
     app.add_plugins(
         DefaultPlugins
-            .set(WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() })
-            .set(RenderPlugin { synchronous_pipeline_compilation: true, ..default() })
+            .set(WindowPlugin {
+                primary_window: None,
+                exit_condition: ExitCondition::DontExit,
+                ..default()
+            })
+            .set(RenderPlugin {
+                synchronous_pipeline_compilation: true,
+                ..default()
+            })
             .disable::<WinitPlugin>()
             .disable::<bevy::log::LogPlugin>(),
     );
-    let state = UiState { theme: options.theme, selected: options.select, reduce_motion: true, ..UiState::default() };
-    app::shared(&mut app, Box::new(Still { view, playback: options.playback }), state);
+    let state = UiState {
+        theme: options.theme,
+        selected: options.select,
+        reduce_motion: true,
+        ..UiState::default()
+    };
+    app::shared(
+        &mut app,
+        Box::new(Still {
+            view,
+            playback: options.playback,
+        }),
+        state,
+    );
     app.finish();
     app.cleanup();
     std::mem::take(app.sub_apps_mut())
@@ -137,26 +166,35 @@ fn headless(view: Arc<ViewModel>, options: &ShotOptions) -> SubApps {
 
 fn render_target(apps: &mut SubApps, width: u32, height: u32) -> Handle<Image> {
     let mut image = Image::new_uninit(
-        Extent3d { width, height, depth_or_array_layers: 1 },
+        Extent3d {
+            width,
+            height,
+            depth_or_array_layers: 1,
+        },
         TextureDimension::D2,
         TextureFormat::Rgba8UnormSrgb,
         RenderAssetUsages::RENDER_WORLD,
     );
     image.texture_descriptor.usage |= TextureUsages::RENDER_ATTACHMENT;
-    apps.main.world_mut().resource_mut::<Assets<Image>>().add(image)
+    apps.main
+        .world_mut()
+        .resource_mut::<Assets<Image>>()
+        .add(image)
 }
 
 /// Runs one frame and waits for the device.
 fn update(apps: &mut SubApps) -> Result<()> {
     apps.update();
-    let device = apps
-        .main
-        .world()
-        .get_resource::<RenderDevice>()
-        .context("no graphics device: install a Vulkan driver, for example mesa-vulkan-drivers")?;
+    let device =
+        apps.main.world().get_resource::<RenderDevice>().context(
+            "no graphics device: install a Vulkan driver, for example mesa-vulkan-drivers",
+        )?;
     device
         .wgpu_device()
-        .poll(PollType::Wait { submission_index: None, timeout: None })
+        .poll(PollType::Wait {
+            submission_index: None,
+            timeout: None,
+        })
         .context("the graphics device did not answer")?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use egui::{Pos2, Rect, Vec2};
+use egui::Rect;
 use gridloom_core::command::Command;
 use gridloom_core::playback::PlaybackCommand;
 use gridloom_core::view::Selected;
@@ -71,7 +71,14 @@ impl Layers {
 
     /// All of them in key order.
     pub fn all(self) -> [bool; 6] {
-        [self.power, self.voltage, self.data, self.ledger, self.price, self.labels]
+        [
+            self.power,
+            self.voltage,
+            self.data,
+            self.ledger,
+            self.price,
+            self.labels,
+        ]
     }
 }
 
@@ -100,8 +107,6 @@ pub struct UiState {
     pub theme: ThemeName,
     /// What is selected.
     pub selected: Option<Selected>,
-    /// Selection already requested from the twin.
-    pub requested: Option<Selected>,
     /// Map switches.
     pub layers: Layers,
     /// `None` means: fit everything.
@@ -128,10 +133,6 @@ pub struct UiState {
     pub map: MapCache,
     /// Rect of the world in the last frame.
     pub world_rect: Option<Rect>,
-    /// Pointer over the world in the last frame.
-    pub hover: Option<Pos2>,
-    /// Drag that has not moved the camera yet.
-    pub drag: Vec2,
     /// Tick asked for by scrubbing and not reached yet.
     pub scrub: Option<u64>,
     /// Panels that scroll: how often a limit cut a list, for the report.

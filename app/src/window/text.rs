@@ -23,22 +23,38 @@ pub struct Style {
 impl Style {
     /// Inter Medium.
     pub fn body(size: f32, colour: Color32) -> Self {
-        Self { font: fonts::medium(size), colour, spacing: 0.0 }
+        Self {
+            font: fonts::medium(size),
+            colour,
+            spacing: 0.0,
+        }
     }
 
     /// Inter `SemiBold`.
     pub fn strong(size: f32, colour: Color32) -> Self {
-        Self { font: fonts::semibold(size), colour, spacing: 0.0 }
+        Self {
+            font: fonts::semibold(size),
+            colour,
+            spacing: 0.0,
+        }
     }
 
     /// JetBrains Mono.
     pub fn mono(size: f32, colour: Color32) -> Self {
-        Self { font: fonts::mono(size), colour, spacing: 0.0 }
+        Self {
+            font: fonts::mono(size),
+            colour,
+            spacing: 0.0,
+        }
     }
 
     /// Capitals of a section.
     pub fn heading(colour: Color32) -> Self {
-        Self { font: fonts::semibold(11.0), colour, spacing: 0.6 }
+        Self {
+            font: fonts::semibold(11.0),
+            colour,
+            spacing: 0.6,
+        }
     }
 }
 
@@ -99,7 +115,14 @@ pub fn text(ui: &Ui, at: Pos2, anchor: Align2, style: &Style, text: &str) -> Rec
 }
 
 /// As [`text`], at most `max_width` wide.
-pub fn text_within(ui: &Ui, at: Pos2, anchor: Align2, style: &Style, max_width: f32, text: &str) -> Rect {
+pub fn text_within(
+    ui: &Ui,
+    at: Pos2,
+    anchor: Align2,
+    style: &Style,
+    max_width: f32,
+    text: &str,
+) -> Rect {
     let galley = galley(ui, style, max_width, text);
     let rect = anchor.anchor_size(at, galley.size());
     let cut = galley.elided;
@@ -108,10 +131,22 @@ pub fn text_within(ui: &Ui, at: Pos2, anchor: Align2, style: &Style, max_width: 
     rect
 }
 
+/// Paints text only where all of it fits into `room`.
+pub fn text_if_fits(ui: &Ui, at: Pos2, anchor: Align2, style: &Style, room: f32, words: &str) {
+    if width(ui, style, words) <= room {
+        text(ui, at, anchor, style, words);
+    }
+}
+
 /// Paints text that may wrap; returns its rectangle.
 pub fn paragraph(ui: &Ui, at: Pos2, style: &Style, max_width: f32, text: &str) -> Rect {
     let galley = ui.ctx().fonts_mut(|f| {
-        f.layout(text.to_owned(), style.font.clone(), style.colour, max_width.max(20.0))
+        f.layout(
+            text.to_owned(),
+            style.font.clone(),
+            style.colour,
+            max_width.max(20.0),
+        )
     });
     let rect = Rect::from_min_size(at, galley.size());
     ui.painter().galley(rect.min, galley, style.colour);
@@ -132,7 +167,10 @@ fn note(ui: &Ui, rect: Rect, size: f32, cut: bool, text: &str) {
         ui.ctx().data_mut(|data| {
             let log = data.get_temp_mut_or_default::<TextLog>(log_id());
             if log.pass != pass {
-                *log = TextLog { pass, entries: Vec::new() };
+                *log = TextLog {
+                    pass,
+                    entries: Vec::new(),
+                };
             }
             log.entries.push(Painted {
                 text: text.to_owned(),

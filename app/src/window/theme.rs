@@ -1,6 +1,6 @@
 //! Colour tokens: one [`Theme`] for panels and world, read from `assets/theme.ron`.
 
-use egui::{Color32};
+use egui::Color32;
 use serde::Deserialize;
 
 /// Which of the two sets of tokens is shown.
@@ -104,8 +104,13 @@ impl Themes {
 
 /// `share` of `b` over `a`, per channel in gamma space (as the pictures were drawn).
 pub fn mix(a: Color32, b: Color32, share: f32) -> Color32 {
-    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
-    let channel = |x: u8, y: u8| (f32::from(x) + (f32::from(y) - f32::from(x)) * share).round() as u8;
+    let share = if share.is_finite() {
+        share.clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
+    let channel =
+        |x: u8, y: u8| (f32::from(x) + (f32::from(y) - f32::from(x)) * share).round() as u8;
     Color32::from_rgb(
         channel(a.r(), b.r()),
         channel(a.g(), b.g()),
@@ -122,7 +127,11 @@ impl Theme {
     /// Halo colour of a voltage, `None` where it would not show.
     pub fn voltage(&self, v_pu: f64) -> Option<Color32> {
         let share = voltage_share(v_pu - 1.0);
-        let end = if v_pu < 1.0 { self.volt_low } else { self.volt_high };
+        let end = if v_pu < 1.0 {
+            self.volt_low
+        } else {
+            self.volt_high
+        };
         (share > 0.02).then(|| mix(self.base, end, share))
     }
 
@@ -188,6 +197,7 @@ mod hex {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Color32, D::Error> {
         let text = String::deserialize(from)?;
-        Color32::from_hex(&text).map_err(|_| D::Error::custom(format!("`{text}` is not a colour like #15181C")))
+        Color32::from_hex(&text)
+            .map_err(|_| D::Error::custom(format!("`{text}` is not a colour like #15181C")))
     }
 }

@@ -48,26 +48,73 @@ impl Cx<'_> {
         self.any_button(ui, rect, words, key, true, true)
     }
 
-    fn any_button(&self, ui: &Ui, rect: Rect, words: &str, key: &str, enabled: bool, primary: bool) -> bool {
-        let id = ui.id().with(("button", words, rect.min.x as i32, rect.min.y as i32));
-        let response = ui.interact(rect, id, if enabled { egui::Sense::click() } else { egui::Sense::hover() });
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, enabled, words));
+    fn any_button(
+        &self,
+        ui: &Ui,
+        rect: Rect,
+        words: &str,
+        key: &str,
+        enabled: bool,
+        primary: bool,
+    ) -> bool {
+        let id = ui
+            .id()
+            .with(("button", words, rect.min.x as i32, rect.min.y as i32));
+        let response = ui.interact(
+            rect,
+            id,
+            if enabled {
+                egui::Sense::click()
+            } else {
+                egui::Sense::hover()
+            },
+        );
+        response
+            .widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, enabled, words));
         let theme = self.theme;
         let (fill, edge, ink) = match (primary, enabled) {
             (true, _) => (theme.text1, theme.text1, theme.base),
-            (false, true) if response.hovered() || response.has_focus() => (theme.edge, theme.text3, theme.text1),
+            (false, true) if response.hovered() || response.has_focus() => {
+                (theme.edge, theme.text3, theme.text1)
+            }
             (false, true) => (theme.raised, theme.edge, theme.text1),
             (false, false) => (theme.panel, theme.rule, theme.text3),
         };
-        ui.painter().rect(rect, CornerRadius::same(4), fill, Stroke::new(1.0, edge), StrokeKind::Inside);
+        ui.painter().rect(
+            rect,
+            CornerRadius::same(4),
+            fill,
+            Stroke::new(1.0, edge),
+            StrokeKind::Inside,
+        );
         let style = Style::body(12.0, ink);
         if key.is_empty() {
-            text::text_within(ui, rect.center(), Align2::CENTER_CENTER, &style, rect.width() - 8.0, words);
+            text::text_within(
+                ui,
+                rect.center(),
+                Align2::CENTER_CENTER,
+                &style,
+                rect.width() - 8.0,
+                words,
+            );
         } else {
             let key_ink = if primary { theme.raised } else { theme.text3 };
-            let shown = text::text(ui, rect.right_center() - vec2(8.0, 0.0), Align2::RIGHT_CENTER, &Style::mono(11.0, key_ink), key);
+            let shown = text::text(
+                ui,
+                rect.right_center() - vec2(8.0, 0.0),
+                Align2::RIGHT_CENTER,
+                &Style::mono(11.0, key_ink),
+                key,
+            );
             let room = shown.min.x - rect.min.x - 14.0;
-            text::text_within(ui, rect.left_center() + vec2(10.0, 0.0), Align2::LEFT_CENTER, &style, room, words);
+            text::text_within(
+                ui,
+                rect.left_center() + vec2(10.0, 0.0),
+                Align2::LEFT_CENTER,
+                &style,
+                room,
+                words,
+            );
         }
         response.clicked()
     }
@@ -97,13 +144,23 @@ pub struct Skeleton {
 impl Skeleton {
     /// Divides the window; the design's measures at 1920×1080.
     pub fn of(full: Rect, compact: bool, banner: bool) -> Self {
-        let (left_w, right_w, tape_h) = if compact { (232.0, 296.0, 84.0) } else { (296.0, 352.0, 132.0) };
+        let (left_w, right_w, tape_h) = if compact {
+            (232.0, 296.0, 84.0)
+        } else {
+            (296.0, 352.0, 132.0)
+        };
         let strip_h = if compact { 36.0 } else { 44.0 };
         let status = Rect::from_min_max(full.min, pos2(full.max.x, full.min.y + 40.0));
         let tape_y = full.max.y - tape_h;
         let strip_y = tape_y - strip_h;
-        let left = Rect::from_min_max(pos2(full.min.x, status.max.y), pos2(full.min.x + left_w, strip_y));
-        let right = Rect::from_min_max(pos2(full.max.x - right_w, status.max.y), pos2(full.max.x, strip_y));
+        let left = Rect::from_min_max(
+            pos2(full.min.x, status.max.y),
+            pos2(full.min.x + left_w, strip_y),
+        );
+        let right = Rect::from_min_max(
+            pos2(full.max.x - right_w, status.max.y),
+            pos2(full.max.x, strip_y),
+        );
         let top = status.max.y + if banner { 40.0 } else { 0.0 };
         Self {
             status,
@@ -112,7 +169,10 @@ impl Skeleton {
             banner: Rect::from_min_max(pos2(left.max.x, status.max.y), pos2(right.min.x, top)),
             world: Rect::from_min_max(pos2(left.max.x, top), pos2(right.min.x, strip_y)),
             strip: Rect::from_min_max(pos2(full.min.x, strip_y), pos2(full.max.x, tape_y)),
-            transport: Rect::from_min_max(pos2(full.min.x, tape_y), pos2(full.min.x + left_w, full.max.y)),
+            transport: Rect::from_min_max(
+                pos2(full.min.x, tape_y),
+                pos2(full.min.x + left_w, full.max.y),
+            ),
             tape: Rect::from_min_max(pos2(full.min.x + left_w, tape_y), full.max),
         }
     }
@@ -120,9 +180,9 @@ impl Skeleton {
 
 /// The most urgent active alarm that a person has not seen yet.
 pub fn banner_alarm<'a>(view: &'a ViewModel, state: &UiState) -> Option<&'a AlarmView> {
-    view.alarms
-        .iter()
-        .find(|alarm| alarm.active && alarm.priority == Priority::P1 && !state.acked.contains(&alarm.id))
+    view.alarms.iter().find(|alarm| {
+        alarm.active && alarm.priority == Priority::P1 && !state.acked.contains(&alarm.id)
+    })
 }
 
 /// Shows the whole window once; returns what the person asked for.
@@ -141,32 +201,44 @@ pub fn operate(
     let banner = banner_alarm(view, state).is_some();
     let skeleton = Skeleton::of(full, compact, banner);
     state.world_rect = Some(skeleton.world);
-    let mut cx = Cx { view, playback, theme, state, actions: Vec::new(), compact, moving, paint_world };
+    let mut cx = Cx {
+        view,
+        playback,
+        theme,
+        state,
+        actions: Vec::new(),
+        compact,
+        moving,
+        paint_world,
+    };
     input::keys(ui, &mut cx);
     map::world(ui, &mut cx, skeleton.world);
     if banner {
         panels::banner::show(ui, &mut cx, skeleton.banner);
     }
     for (rect, show) in [
-        (skeleton.status, panels::status::show as fn(&mut Ui, &mut Cx<'_>, Rect)),
+        (
+            skeleton.status,
+            panels::status::show as fn(&mut Ui, &mut Cx<'_>, Rect),
+        ),
         (skeleton.left, panels::left),
         (skeleton.right, panels::right),
         (skeleton.strip, panels::strip::show),
         (skeleton.transport, panels::transport::show),
         (skeleton.tape, panels::tape::show),
     ] {
-        let mut part = ui.new_child(egui::UiBuilder::new().max_rect(rect).id_salt(rect.min.x as i32 * 7_919 + rect.min.y as i32));
+        let mut part = ui.new_child(
+            egui::UiBuilder::new()
+                .max_rect(rect)
+                .id_salt(rect.min.x as i32 * 7_919 + rect.min.y as i32),
+        );
         part.set_clip_rect(rect);
         part.painter().rect_filled(rect, 0.0, theme.panel);
         show(&mut part, &mut cx, rect);
     }
     edges(ui, &skeleton, theme);
     dialogs::show(ui, &mut cx, full);
-    let actions = std::mem::take(&mut cx.actions);
-    if state.selected != state.requested {
-        state.requested = state.selected;
-    }
-    actions
+    std::mem::take(&mut cx.actions)
 }
 
 /// One-pixel rules between the parts.
@@ -174,9 +246,30 @@ fn edges(ui: &Ui, s: &Skeleton, theme: &Theme) {
     let stroke = Stroke::new(1.0, theme.rule);
     let painter = ui.painter();
     for y in [s.status.max.y, s.strip.min.y, s.tape.min.y] {
-        painter.line_segment([pos2(s.status.min.x, y - 0.5), pos2(s.status.max.x, y - 0.5)], stroke);
+        painter.line_segment(
+            [pos2(s.status.min.x, y - 0.5), pos2(s.status.max.x, y - 0.5)],
+            stroke,
+        );
     }
-    painter.line_segment([s.left.right_top() - vec2(0.5, 0.0), s.left.right_bottom() - vec2(0.5, 0.0)], stroke);
-    painter.line_segment([s.right.left_top() + vec2(0.5, 0.0), s.right.left_bottom() + vec2(0.5, 0.0)], stroke);
-    painter.line_segment([s.tape.left_top() + vec2(0.5, 0.0), s.tape.left_bottom() + vec2(0.5, 0.0)], stroke);
+    painter.line_segment(
+        [
+            s.left.right_top() - vec2(0.5, 0.0),
+            s.left.right_bottom() - vec2(0.5, 0.0),
+        ],
+        stroke,
+    );
+    painter.line_segment(
+        [
+            s.right.left_top() + vec2(0.5, 0.0),
+            s.right.left_bottom() + vec2(0.5, 0.0),
+        ],
+        stroke,
+    );
+    painter.line_segment(
+        [
+            s.tape.left_top() + vec2(0.5, 0.0),
+            s.tape.left_bottom() + vec2(0.5, 0.0),
+        ],
+        stroke,
+    );
 }

@@ -69,7 +69,11 @@ pub struct MapCache {
 impl MapCache {
     /// Follows a newly loaded scene.
     pub fn follow(&mut self, view: &ViewModel) {
-        if self.scene.as_ref().is_some_and(|scene| Arc::ptr_eq(scene, &view.scene)) {
+        if self
+            .scene
+            .as_ref()
+            .is_some_and(|scene| Arc::ptr_eq(scene, &view.scene))
+        {
             return;
         }
         self.net = Arc::new(Net::build(&view.scene));
@@ -87,7 +91,12 @@ impl MapCache {
         {
             return Arc::clone(placed);
         }
-        let placed = Arc::new(Placed::build(&view.scene, &self.net, transform, self.detail));
+        let placed = Arc::new(Placed::build(
+            &view.scene,
+            &self.net,
+            transform,
+            self.detail,
+        ));
         self.detail = Some(placed.detail);
         self.placed = Some(Arc::clone(&placed));
         self.placed_for = Some((transform, area));
@@ -96,6 +105,11 @@ impl MapCache {
 
     /// Flow of every run at the shown tick.
     pub fn read_flows(&mut self, view: &ViewModel) {
-        self.flows = self.net.runs.iter().map(|run| ribbons::flow(view, run)).collect();
+        self.flows = self
+            .net
+            .runs
+            .iter()
+            .map(|run| ribbons::flow(view, run))
+            .collect();
     }
 }

@@ -27,7 +27,10 @@ pub fn at(point: Pos2, net: &Net, placed: &Placed) -> Option<Selected> {
     if let Some(i) = near(&mut placed.aggregators.iter().copied(), 17.0) {
         return Some(Selected::Aggregator(i));
     }
-    if let Some(i) = near(&mut placed.homes.iter().copied(), (placed.house_px * 0.75).max(9.0)) {
+    if let Some(i) = near(
+        &mut placed.homes.iter().copied(),
+        (placed.house_px * 0.75).max(9.0),
+    ) {
         return Some(Selected::Home(i));
     }
     if let Some(i) = near(&mut placed.transformers.iter().map(|t| t.circles), 28.0) {
@@ -45,8 +48,12 @@ fn conductor(point: Pos2, net: &Net, placed: &Placed) -> Option<Selected> {
             let share = ((point - pair[0]).dot(d) / d.length_sq().max(1e-6)).clamp(0.0, 1.0);
             let off = (point - (pair[0] + d * share)).length();
             let step = (ends[1] - ends[0]) as f32 * share;
-            let line = run.lines.get(ends[0] + (step as usize).min(ends[1] - ends[0] - 1));
-            if let Some(&line) = line.filter(|_| off <= 7.0 && best.is_none_or(|(old, _)| off < old)) {
+            let line = run
+                .lines
+                .get(ends[0] + (step as usize).min(ends[1] - ends[0] - 1));
+            if let Some(&line) =
+                line.filter(|_| off <= 7.0 && best.is_none_or(|(old, _)| off < old))
+            {
                 best = Some((off, line));
             }
         }
@@ -61,7 +68,12 @@ pub fn tab_order(scene: &SceneView) -> Vec<Selected> {
     let aggregators = (0..scene.clusters.len()).map(Selected::Aggregator);
     let transformers = (0..scene.transformers.len()).map(Selected::Transformer);
     let homes = (0..scene.homes.len()).map(Selected::Home);
-    transformers.chain(mlmds).chain(batteries).chain(aggregators).chain(homes).collect()
+    transformers
+        .chain(mlmds)
+        .chain(batteries)
+        .chain(aggregators)
+        .chain(homes)
+        .collect()
 }
 
 /// Name of an entity, for titles and the palette.

@@ -4,7 +4,11 @@ use egui::{Pos2, vec2};
 
 /// Convex hull (monotone chain, Andrew 1979), counter-clockwise on the screen.
 pub fn convex(points: &[Pos2]) -> Vec<Pos2> {
-    let mut sorted: Vec<Pos2> = points.iter().copied().filter(|p| p.x.is_finite() && p.y.is_finite()).collect();
+    let mut sorted: Vec<Pos2> = points
+        .iter()
+        .copied()
+        .filter(|p| p.x.is_finite() && p.y.is_finite())
+        .collect();
     sorted.sort_by(|a, b| a.x.total_cmp(&b.x).then(a.y.total_cmp(&b.y)));
     sorted.dedup();
     if sorted.len() < 3 {
@@ -49,7 +53,9 @@ mod tests {
 
     #[test]
     fn hull_holds_every_point() {
-        let points: Vec<Pos2> = (0..40).map(|n| pos2((n * 37 % 100) as f32, (n * 53 % 90) as f32)).collect();
+        let points: Vec<Pos2> = (0..40)
+            .map(|n| pos2((n * 37 % 100) as f32, (n * 53 % 90) as f32))
+            .collect();
         let hull = convex(&points);
         for p in &points {
             for k in 0..hull.len() {

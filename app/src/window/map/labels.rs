@@ -3,6 +3,7 @@
 use egui::{Align2, CornerRadius, Pos2, Rect, Stroke, StrokeKind, Ui, Vec2, pos2, vec2};
 use gridloom_core::view::{Selected, ViewModel};
 
+use super::links;
 use super::place::{Detail, Placed};
 use super::space::Space;
 use crate::window::state::Layers;
@@ -32,12 +33,19 @@ fn words(view: &ViewModel, what: Selected, layers: Layers) -> (String, String) {
         Selected::Mlmd(i) => {
             let name = scene.mlmds.get(i).map_or(String::new(), |m| m.id.clone());
             let value = view.mlmds.get(i).map_or(String::new(), |m| {
-                if m.closed { text::signed(m.through_kw, 1) } else { "open".to_owned() }
+                if m.closed {
+                    text::signed(m.through_kw, 1)
+                } else {
+                    "open".to_owned()
+                }
             });
             (name, value)
         }
         Selected::SharedBattery(i) => {
-            let name = scene.shared_batteries.get(i).map_or(String::new(), |b| b.id.clone());
+            let name = scene
+                .shared_batteries
+                .get(i)
+                .map_or(String::new(), |b| b.id.clone());
             let value = view.shared_batteries.get(i).map_or(String::new(), |s| {
                 let does = if s.p_kw.abs() < 0.05 {
                     "rests".to_owned()
@@ -53,14 +61,23 @@ fn words(view: &ViewModel, what: Selected, layers: Layers) -> (String, String) {
         Selected::Home(i) => {
             let name = scene.homes.get(i).map_or(String::new(), |h| h.id.clone());
             let value = view.homes.get(i).map_or(String::new(), |s| {
-                if s.v_pu.is_some() { text::signed(s.net_kw, 1) } else { "no supply".to_owned() }
+                if s.v_pu.is_some() {
+                    text::signed(s.net_kw, 1)
+                } else {
+                    "no supply".to_owned()
+                }
             });
             (name, value)
         }
         Selected::Aggregator(i) => {
-            let name = scene.clusters.get(i).map_or(String::new(), |c| c.aggregator.clone());
+            let name = scene
+                .clusters
+                .get(i)
+                .map_or(String::new(), |c| c.aggregator.clone());
             let price = view.prices.get(i).filter(|_| layers.price);
-            let value = price.map_or(String::new(), |p| format!("{} ct", text::plain(p.scalar as f64 / 1e4, 1)));
+            let value = price.map_or(String::new(), |p| {
+                format!("{} ct", text::plain(p.scalar as f64 / 1e4, 1))
+            });
             (name, value)
         }
         _ => (String::new(), String::new()),
@@ -90,16 +107,41 @@ pub fn plan(
 ) -> Vec<Label> {
     let mut space = Space::new(area);
     placed.mark(&mut space, 10.0);
+    if layers.data {
+        links::mark(view, placed, &mut space);
+    }
     for rect in reserved {
         space.mark(*rect, 2);
     }
     let mut wanted: Vec<(Selected, Pos2, f32)> = Vec::new();
-    let homes = placed.homes.iter().enumerate().map(|(i, at)| (Selected::Home(i), *at, placed.house_px * 0.5 + 12.0));
+    let homes = placed
+        .homes
+        .iter()
+        .enumerate()
+        .map(|(i, at)| (Selected::Home(i), *at, placed.house_px * 0.5 + 16.0));
     wanted.extend(homes.clone().filter(|(what, ..)| Some(*what) == selected));
-    wanted.extend(placed.mlmds.iter().enumerate().map(|(i, (at, _))| (Selected::Mlmd(i), *at, 14.0)));
-    wanted.extend(placed.batteries.iter().enumerate().map(|(i, (_, at))| (Selected::SharedBattery(i), *at, 26.0)));
+    wanted.extend(
+        placed
+            .mlmds
+            .iter()
+            .enumerate()
+            .map(|(i, (at, _))| (Selected::Mlmd(i), *at, 19.0)),
+    );
+    wanted.extend(
+        placed
+            .batteries
+            .iter()
+            .enumerate()
+            .map(|(i, (_, at))| (Selected::SharedBattery(i), *at, 32.0)),
+    );
     if layers.ledger || layers.data {
-        wanted.extend(placed.aggregators.iter().enumerate().map(|(i, at)| (Selected::Aggregator(i), *at, 20.0)));
+        wanted.extend(
+            placed
+                .aggregators
+                .iter()
+                .enumerate()
+                .map(|(i, at)| (Selected::Aggregator(i), *at, 24.0)),
+        );
     }
     if placed.detail == Detail::House {
         wanted.extend(homes.filter(|(what, ..)| Some(*what) != selected));
@@ -113,7 +155,11 @@ pub fn plan(
         let (name, value) = words(view, what, layers);
         let mut width = text::width(ui, &name_style, &name) + 16.0;
         if !value.is_empty() {
-            let widest = text::width(ui, &value_style, template(what)).max(text::width(ui, &value_style, &value));
+            let widest = text::width(ui, &value_style, template(what)).max(text::width(
+                ui,
+                &value_style,
+                &value,
+            ));
             width += widest + 8.0;
         }
         let Some(rect) = space.place(anchor, vec2(width.ceil(), 22.0), gap, 150.0) else {
@@ -121,13 +167,21 @@ pub fn plan(
         };
         space.mark(rect.expand(2.0), 2);
         let leader = rect.distance_to_pos(anchor) > gap + 14.0;
-        labels.push(Label { what, anchor, rect, leader });
+        labels.push(Label {
+            what,
+            anchor,
+            rect,
+            leader,
+        });
     }
     labels
 }
 
 fn styles(theme: &Theme) -> (Style, Style) {
-    (Style::strong(12.0, theme.text1), Style::body(12.0, theme.text2))
+    (
+        Style::strong(12.0, theme.text1),
+        Style::body(12.0, theme.text2),
+    )
 }
 
 /// Paints the placed labels with the values of now.
@@ -140,30 +194,72 @@ pub fn paint(ui: &Ui, view: &ViewModel, theme: &Theme, labels: &[Label], layers:
             let to = rect.clamp(label.anchor);
             let way = (to - label.anchor).normalized();
             let from = label.anchor + way * 12.0;
-            ui.painter().line_segment([from, to], Stroke::new(1.0, theme.text3));
+            ui.painter()
+                .line_segment([from, to], Stroke::new(1.0, theme.text3));
         }
         let aggregator = matches!(label.what, Selected::Aggregator(_));
         if !aggregator {
-            ui.painter().rect(rect, CornerRadius::same(4), theme.panel, Stroke::new(1.0, theme.edge), StrokeKind::Inside);
+            ui.painter().rect(
+                rect,
+                CornerRadius::same(4),
+                theme.panel,
+                Stroke::new(1.0, theme.edge),
+                StrokeKind::Inside,
+            );
         }
-        let style = if aggregator { &value_style } else { &name_style };
+        let style = if aggregator {
+            &value_style
+        } else {
+            &name_style
+        };
         let middle = rect.center().y;
-        let shown = text::text(ui, pos2(rect.min.x + 8.0, middle), Align2::LEFT_CENTER, style, &name);
+        let shown = text::text(
+            ui,
+            pos2(rect.min.x + 8.0, middle),
+            Align2::LEFT_CENTER,
+            style,
+            &name,
+        );
         if !value.is_empty() {
             let room = rect.max.x - shown.max.x - 14.0;
-            text::text_within(ui, pos2(shown.max.x + 8.0, middle), Align2::LEFT_CENTER, &value_style, room.max(10.0), &value);
+            text::text_within(
+                ui,
+                pos2(shown.max.x + 8.0, middle),
+                Align2::LEFT_CENTER,
+                &value_style,
+                room.max(10.0),
+                &value,
+            );
         }
     }
 }
 
 /// Texts of the transformers; returns the space they take.
-pub fn transformers(ui: &Ui, view: &ViewModel, placed: &Placed, theme: &Theme, draw: bool) -> Vec<Rect> {
+pub fn transformers(
+    ui: &Ui,
+    view: &ViewModel,
+    placed: &Placed,
+    theme: &Theme,
+    draw: bool,
+) -> Vec<Rect> {
     let mut rects = Vec::new();
     for (t, facts) in placed.transformers.iter().zip(&view.scene.transformers) {
         let texts = [
-            (t.bar - vec2(0.0, 36.0), Style::body(12.0, theme.text2), format!("{} kV", trim(facts.kv_from))),
-            (t.circles - vec2(0.0, 30.0), Style::strong(12.0, theme.text1), facts.name.clone()),
-            (t.circles + vec2(0.0, 30.0), Style::body(11.0, theme.text3), format!("{} kVA", trim(facts.rating_kva))),
+            (
+                t.bar - vec2(0.0, 36.0),
+                Style::body(12.0, theme.text2),
+                format!("{} kV", trim(facts.kv_from)),
+            ),
+            (
+                t.circles - vec2(0.0, 30.0),
+                Style::strong(12.0, theme.text1),
+                facts.name.clone(),
+            ),
+            (
+                t.circles + vec2(0.0, 30.0),
+                Style::body(11.0, theme.text3),
+                format!("{} kVA", trim(facts.rating_kva)),
+            ),
         ];
         for (at, style, words) in texts {
             let size = vec2(text::width(ui, &style, &words), 15.0);

@@ -7,6 +7,7 @@ use egui::{Pos2, Rect, Shape, Stroke, StrokeKind, Vec2, pos2, vec2};
 use gridloom_core::view::{HopView, Place, ViewModel};
 
 use super::place::Placed;
+use super::space::Space;
 use crate::window::theme::Theme;
 
 /// Where the newest block of each ledger is drawn, if it is drawn.
@@ -49,32 +50,67 @@ fn at_share(points: &[Pos2], share: f32) -> Pos2 {
 
 /// How many hops of the list went this way.
 fn count(hops: &[HopView], from: Place, to: Place) -> usize {
-    hops.iter().filter(|hop| hop.from == from && hop.to == to).count()
+    hops.iter()
+        .filter(|hop| hop.from == from && hop.to == to)
+        .count()
 }
 
 /// Dashed lines M-LMD to LG-Aggregator with a dot per recent message.
 pub fn data(view: &ViewModel, placed: &Placed, theme: &Theme, motion_s: f64, out: &mut Vec<Shape>) {
     let none = BlockPlaces::new();
     for (index, mlmd) in view.scene.mlmds.iter().enumerate() {
-        let (from, to) = (Place::Mlmd(index as u32), Place::Aggregator(mlmd.cluster as u32));
+        let (from, to) = (
+            Place::Mlmd(index as u32),
+            Place::Aggregator(mlmd.cluster as u32),
+        );
         let (Some(a), Some(b)) = (place(from, placed, &none), place(to, placed, &none)) else {
             continue;
         };
         let line = bow(a, b, 0.12);
-        out.extend(Shape::dashed_line(&line, Stroke::new(1.25, theme.data), 2.0, 5.0));
+        out.extend(Shape::dashed_line(
+            &line,
+            Stroke::new(1.25, theme.data),
+            2.0,
+            5.0,
+        ));
         for (ends, back) in [((from, to), false), ((to, from), true)] {
             let dots = count(&view.data_hops, ends.0, ends.1).min(3);
             for dot in 0..dots {
-                let share = (motion_s * 0.22 + (dot as f64 + 0.4) / dots as f64).rem_euclid(1.0) as f32;
+                let share =
+                    (motion_s * 0.22 + (dot as f64 + 0.4) / dots as f64).rem_euclid(1.0) as f32;
                 let share = if back { 1.0 - share } else { share };
-                out.push(Shape::circle_filled(at_share(&line, share), 2.0, theme.data));
+                out.push(Shape::circle_filled(
+                    at_share(&line, share),
+                    2.0,
+                    theme.data,
+                ));
             }
         }
     }
 }
 
+/// Marks the data lines, so that names keep off them.
+pub fn mark(view: &ViewModel, placed: &Placed, space: &mut Space) {
+    for (index, mlmd) in view.scene.mlmds.iter().enumerate() {
+        let ends = (
+            placed.mlmds.get(index),
+            placed.aggregators.get(mlmd.cluster),
+        );
+        if let (Some((a, _)), Some(b)) = ends {
+            space.mark_line(&bow(*a, *b, 0.12), 6.0, 1);
+        }
+    }
+}
+
 /// Arcs from each LG-Aggregator to its newest block, a square per transaction.
-pub fn ledger(view: &ViewModel, placed: &Placed, theme: &Theme, blocks: &BlockPlaces, motion_s: f64, out: &mut Vec<Shape>) {
+pub fn ledger(
+    view: &ViewModel,
+    placed: &Placed,
+    theme: &Theme,
+    blocks: &BlockPlaces,
+    motion_s: f64,
+    out: &mut Vec<Shape>,
+) {
     let colour = theme.ledger_dim(0.6);
     for (index, _) in view.scene.clusters.iter().enumerate() {
         let (from, to) = (Place::Aggregator(index as u32), Place::Ledger(index as u32));
@@ -86,10 +122,16 @@ pub fn ledger(view: &ViewModel, placed: &Placed, theme: &Theme, blocks: &BlockPl
         let hops = count(&view.ledger_hops, from, to);
         let squares = hops.min(3);
         for square in 0..squares {
-            let share = (motion_s * 0.16 + (square as f64 + 0.35) / squares as f64).rem_euclid(1.0) as f32;
+            let share =
+                (motion_s * 0.16 + (square as f64 + 0.35) / squares as f64).rem_euclid(1.0) as f32;
             let rect = Rect::from_center_size(at_share(&line, share), Vec2::splat(7.0));
             out.push(Shape::rect_filled(rect, 0.0, theme.base));
-            out.push(Shape::rect_stroke(rect, 0.0, Stroke::new(1.25, theme.ledger_dim(0.8)), StrokeKind::Middle));
+            out.push(Shape::rect_stroke(
+                rect,
+                0.0,
+                Stroke::new(1.25, theme.ledger_dim(0.8)),
+                StrokeKind::Middle,
+            ));
         }
     }
 }
@@ -105,20 +147,51 @@ pub fn aggregators(placed: &Placed, theme: &Theme, out: &mut Vec<Shape>) {
             .collect()
     };
     for at in &placed.aggregators {
-        out.push(Shape::convex_polygon(hexagon(*at, 15.0), theme.base, Stroke::NONE));
-        out.push(Shape::closed_line(hexagon(*at, 15.0), Stroke::new(1.75, theme.ledger_dim(0.8))));
-        out.push(Shape::convex_polygon(hexagon(*at, 5.0), theme.ledger_dim(0.8), Stroke::NONE));
+        out.push(Shape::convex_polygon(
+            hexagon(*at, 15.0),
+            theme.base,
+            Stroke::NONE,
+        ));
+        out.push(Shape::closed_line(
+            hexagon(*at, 15.0),
+            Stroke::new(1.75, theme.ledger_dim(0.8)),
+        ));
+        out.push(Shape::convex_polygon(
+            hexagon(*at, 5.0),
+            theme.ledger_dim(0.8),
+            Stroke::NONE,
+        ));
     }
 }
 
 /// One block: edge, and a fill as high as it is full.
-pub fn block(at: Pos2, size: f32, fullness: f32, strength: f32, theme: &Theme, out: &mut Vec<Shape>) {
+pub fn block(
+    at: Pos2,
+    size: f32,
+    fullness: f32,
+    strength: f32,
+    theme: &Theme,
+    out: &mut Vec<Shape>,
+) {
     let rect = Rect::from_center_size(at, Vec2::splat(size));
     let colour = theme.ledger_dim(strength);
     out.push(Shape::rect_filled(rect, 0.0, theme.base));
-    out.push(Shape::rect_stroke(rect, 0.0, Stroke::new(1.5, colour), StrokeKind::Inside));
+    out.push(Shape::rect_stroke(
+        rect,
+        0.0,
+        Stroke::new(1.5, colour),
+        StrokeKind::Inside,
+    ));
     let inside = rect.shrink(4.0);
-    let full = if fullness.is_finite() { fullness.clamp(0.0, 1.0) } else { 0.0 };
+    let full = if fullness.is_finite() {
+        fullness.clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
     let top = inside.max.y - inside.height() * full.max(0.1);
-    out.push(Shape::rect_filled(Rect::from_min_max(pos2(inside.min.x, top), inside.max), 0.0, colour));
+    out.push(Shape::rect_filled(
+        Rect::from_min_max(pos2(inside.min.x, top), inside.max),
+        0.0,
+        colour,
+    ));
 }

@@ -43,17 +43,32 @@ pub fn world(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         let hit = hit::at(at, &cx.state.map.net, &placed);
         cx.select(hit);
     }
-    let pointer = ui.input(|i| i.pointer.hover_pos()).filter(|at| rect.contains(*at) && response.contains_pointer());
-    cx.state.hover = pointer;
+    let pointer = ui
+        .input(|i| i.pointer.hover_pos())
+        .filter(|at| rect.contains(*at) && response.contains_pointer());
     redraw(cx, &placed, rect, &parts);
     let mut painting = ui.new_child(egui::UiBuilder::new().max_rect(rect));
     painting.set_clip_rect(rect);
     let ui = &mut painting;
     let reserved = reserved(ui, cx, &placed, &parts);
-    let key = Some((transform, rect, cx.state.selected, cx.state.layers, labels_version(view)));
+    let key = Some((
+        transform,
+        rect,
+        cx.state.selected,
+        cx.state.layers,
+        labels_version(view),
+    ));
     if cx.state.map.labels_for != key {
-        cx.state.map.labels =
-            labels::plan(ui, view, &placed, cx.theme, rect.shrink(4.0), &reserved, cx.state.selected, cx.state.layers);
+        cx.state.map.labels = labels::plan(
+            ui,
+            view,
+            &placed,
+            cx.theme,
+            rect.shrink(4.0),
+            &reserved,
+            cx.state.selected,
+            cx.state.layers,
+        );
         cx.state.map.labels_for = key;
     }
     if cx.paint_world {
@@ -75,15 +90,22 @@ pub fn world(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
 
 /// Values change every tick, the kind of label only when a breaker moves.
 fn labels_version(view: &ViewModel) -> u64 {
-    view.mlmds.iter().fold(7, |acc, m| acc * 2 + u64::from(m.closed) + u64::from(m.v_pu.is_some()))
-        % (u64::MAX / 4)
+    view.mlmds.iter().fold(7, |acc, m| {
+        acc * 2 + u64::from(m.closed) + u64::from(m.v_pu.is_some())
+    }) % (u64::MAX / 4)
 }
 
 /// The transform of a camera; the fitted one is centred on its own area.
 fn transform(camera: Option<MapCamera>, fitted: MapCamera, rect: Rect, area: Rect) -> Transform {
     match camera {
-        Some(camera) => Transform { camera, middle: rect.center() },
-        None => Transform { camera: fitted, middle: area.center() },
+        Some(camera) => Transform {
+            camera,
+            middle: rect.center(),
+        },
+        None => Transform {
+            camera: fitted,
+            middle: area.center(),
+        },
     }
 }
 
@@ -106,7 +128,13 @@ fn steer(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, fitted: MapCamera, response: &egu
     if !response.contains_pointer() {
         return;
     }
-    let (scroll, pinch, at) = ui.input(|i| (i.smooth_scroll_delta.y, i.zoom_delta(), i.pointer.hover_pos()));
+    let (scroll, pinch, at) = ui.input(|i| {
+        (
+            i.smooth_scroll_delta.y,
+            i.zoom_delta(),
+            i.pointer.hover_pos(),
+        )
+    });
     let factor = f64::from(pinch) * libm::exp(f64::from(scroll) * 0.003);
     if let Some(at) = at.filter(|_| (factor - 1.0).abs() > 1e-4) {
         let now = transform(cx.state.camera, fitted, rect, area);
@@ -114,7 +142,10 @@ fn steer(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, fitted: MapCamera, response: &egu
         let px_per_m = (now.camera.px_per_m * factor).clamp(*SCALE.start(), *SCALE.end());
         let off = at - rect.center();
         cx.state.camera = Some(MapCamera {
-            centre_m: (under.0 - f64::from(off.x) / px_per_m, under.1 + f64::from(off.y) / px_per_m),
+            centre_m: (
+                under.0 - f64::from(off.x) / px_per_m,
+                under.1 + f64::from(off.y) / px_per_m,
+            ),
             px_per_m,
         });
     }
@@ -127,7 +158,10 @@ fn frame(cx: &mut Cx<'_>, fitted: MapCamera, rect: Rect) {
         cx.state.camera = None;
         return;
     };
-    let at = Transform { camera: fitted, middle: rect.center() };
+    let at = Transform {
+        camera: fitted,
+        middle: rect.center(),
+    };
     let placed = Placed::build(&cx.view.scene, &cx.state.map.net, at, None);
     if let Some(place) = place_of(cx.view, &cx.state.map.net, &placed, selected) {
         cx.state.camera = Some(MapCamera {
@@ -149,7 +183,12 @@ pub fn place_of(view: &ViewModel, net: &net::Net, placed: &Placed, what: Selecte
             let run = *net.run_of_line.get(i)?;
             let bus = view.scene.lines.get(i)?.from;
             let known = net.runs.get(run).is_some();
-            known.then(|| view.scene.buses.get(bus).map(|b| placed.transform.px(b.pos_m)))?
+            known.then(|| {
+                view.scene
+                    .buses
+                    .get(bus)
+                    .map(|b| placed.transform.px(b.pos_m))
+            })?
         }
         Selected::Block(..) => None,
     }
@@ -177,13 +216,28 @@ fn redraw(cx: &mut Cx<'_>, placed: &Placed, rect: Rect, parts: &overlay::Parts) 
         if layers.voltage {
             ribbons::halo(view, &map.net, placed, theme, &mut under);
         }
-        ribbons::ribbons(&map.flows, &map.net, placed, theme, layers.power, &mut under);
+        ribbons::ribbons(
+            &map.flows,
+            &map.net,
+            placed,
+            theme,
+            layers.power,
+            &mut under,
+        );
         let mut top = Vec::new();
         symbols::symbols(view, placed, theme, &mut top);
         if layers.ledger || layers.data {
             links::aggregators(placed, theme, &mut top);
         }
-        ring(view, &map.net, placed, cx.state.selected, cx.state.pending.as_ref(), theme, &mut top);
+        ring(
+            view,
+            &map.net,
+            placed,
+            cx.state.selected,
+            cx.state.pending.as_ref(),
+            theme,
+            &mut top,
+        );
         map.world.under = under;
         map.world.symbols = top;
         map.world.changed = [true; 3];
@@ -195,11 +249,25 @@ fn redraw(cx: &mut Cx<'_>, placed: &Placed, rect: Rect, parts: &overlay::Parts) 
             links::data(view, placed, theme, cx.state.motion_s, &mut moving);
         }
         if layers.ledger {
-            links::ledger(view, placed, theme, &parts.block_places(view), cx.state.motion_s, &mut moving);
+            links::ledger(
+                view,
+                placed,
+                theme,
+                &parts.block_places(view),
+                cx.state.motion_s,
+                &mut moving,
+            );
         }
         if layers.power {
             let map = &cx.state.map;
-            ribbons::chevrons(&map.flows, &map.net, placed, theme, &cx.state.phase, &mut moving);
+            ribbons::chevrons(
+                &map.flows,
+                &map.net,
+                placed,
+                theme,
+                &cx.state.phase,
+                &mut moving,
+            );
         }
         cx.state.map.world.moving = moving;
         cx.state.map.world.changed[1] = true;
@@ -207,16 +275,34 @@ fn redraw(cx: &mut Cx<'_>, placed: &Placed, rect: Rect, parts: &overlay::Parts) 
 }
 
 /// The area of the selected M-LMD.
-fn area(view: &ViewModel, placed: &Placed, selected: Option<Selected>, theme: &super::theme::Theme, out: &mut Vec<Shape>) {
-    let Some(Selected::Mlmd(index)) = selected else { return };
-    let Some(mlmd) = view.scene.mlmds.get(index) else { return };
-    let mut points: Vec<Pos2> = mlmd.homes.iter().filter_map(|&home| placed.homes.get(home).copied()).collect();
+fn area(
+    view: &ViewModel,
+    placed: &Placed,
+    selected: Option<Selected>,
+    theme: &super::theme::Theme,
+    out: &mut Vec<Shape>,
+) {
+    let Some(Selected::Mlmd(index)) = selected else {
+        return;
+    };
+    let Some(mlmd) = view.scene.mlmds.get(index) else {
+        return;
+    };
+    let mut points: Vec<Pos2> = mlmd
+        .homes
+        .iter()
+        .filter_map(|&home| placed.homes.get(home).copied())
+        .collect();
     points.extend(placed.mlmds.get(index).map(|m| m.0));
     if points.len() < 2 {
         return;
     }
     let outline = hull::around(&points, 24.0);
-    out.push(Shape::convex_polygon(outline, theme.panel, Stroke::new(1.0, theme.rule)));
+    out.push(Shape::convex_polygon(
+        outline,
+        theme.panel,
+        Stroke::new(1.0, theme.rule),
+    ));
 }
 
 /// Ring around the selection; thicker while a step waits on it.
@@ -230,7 +316,9 @@ fn ring(
     out: &mut Vec<Shape>,
 ) {
     let Some(what) = selected else { return };
-    let Some(at) = place_of(view, net, placed, what) else { return };
+    let Some(at) = place_of(view, net, placed, what) else {
+        return;
+    };
     let size = match what {
         Selected::SharedBattery(_) => place::BATTERY_SIZE + vec2(12.0, 12.0),
         Selected::Transformer(_) => vec2(64.0, 44.0),
@@ -239,20 +327,38 @@ fn ring(
     };
     let waits = pending.is_some_and(|p| what == Selected::Mlmd(p.mlmd));
     let stroke = Stroke::new(if waits { 2.0 } else { 1.5 }, theme.text1);
-    out.push(Shape::rect_stroke(Rect::from_center_size(at, size), 4.0, stroke, StrokeKind::Middle));
+    out.push(Shape::rect_stroke(
+        Rect::from_center_size(at, size),
+        4.0,
+        stroke,
+        StrokeKind::Middle,
+    ));
 }
 
 /// Glyphs of active alarms at their assets; unacknowledged ones blink.
 fn alarms(ui: &Ui, cx: &Cx<'_>, placed: &Placed) {
     for alarm in cx.view.alarms.iter().filter(|alarm| alarm.active) {
-        let Some(at) = alarm.place.and_then(|what| place_of(cx.view, &cx.state.map.net, placed, what)) else {
+        let Some(at) = alarm
+            .place
+            .and_then(|what| place_of(cx.view, &cx.state.map.net, placed, what))
+        else {
             continue;
         };
         let acked = cx.state.acked.contains(&alarm.id);
-        let dark = !acked && !cx.state.reduce_motion && cx.moving && cx.state.blink_s.rem_euclid(1.0) > 0.6;
+        let dark = !acked
+            && !cx.state.reduce_motion
+            && cx.moving
+            && cx.state.blink_s.rem_euclid(1.0) > 0.6;
         if !dark {
             let above = at - vec2(0.0, placed.house_px * 0.5 + 16.0);
-            draw::alarm(ui.painter(), above, 22.0, alarm.priority as usize, true, cx.theme);
+            draw::alarm(
+                ui.painter(),
+                above,
+                22.0,
+                alarm.priority as usize,
+                true,
+                cx.theme,
+            );
             draw::alarm_digit(ui, above, alarm.priority as usize, 12.0, cx.theme);
         }
     }

@@ -122,15 +122,29 @@ fn chain_runs(scene: &SceneView) -> Vec<Run> {
         .filter(|&line| scene.lines[line].from < buses && scene.lines[line].to < buses)
         .collect();
     order.sort_by_key(|&line| (scene.lines[line].run, scene.lines[line].depth, line));
+    // Where something is connected, the flow changes: a run ends there.
+    let mut tapped = vec![false; buses];
+    let homes = scene.homes.iter().map(|home| home.bus);
+    for bus in homes.chain(scene.shared_batteries.iter().map(|battery| battery.bus)) {
+        if let Some(tapped) = tapped.get_mut(bus) {
+            *tapped = true;
+        }
+    }
     let mut runs: Vec<Run> = Vec::new();
     let mut current = usize::MAX;
     for line in order {
         let view = &scene.lines[line];
         let breaker = scene.mlmds.iter().any(|m| m.line == line);
         let end = runs.last().and_then(|run| run.buses.last().copied());
-        let goes_on = view.run == current && !breaker && end.is_some_and(|end| end == view.from || end == view.to);
+        let goes_on = view.run == current
+            && !breaker
+            && end.is_some_and(|end| !tapped[end] && (end == view.from || end == view.to));
         if !goes_on {
-            runs.push(Run { buses: vec![view.from], service: view.service, ..Run::default() });
+            runs.push(Run {
+                buses: vec![view.from],
+                service: view.service,
+                ..Run::default()
+            });
             current = view.run;
         }
         if let Some(run) = runs.last_mut() {
@@ -142,7 +156,11 @@ fn chain_runs(scene: &SceneView) -> Vec<Run> {
             run.along.push(along);
             run.buses.push(next);
             run.length_m += (b.0 - a.0).hypot(b.1 - a.1);
-            run.rating_a = if run.lines.len() == 1 { view.rating_a } else { run.rating_a.min(view.rating_a) };
+            run.rating_a = if run.lines.len() == 1 {
+                view.rating_a
+            } else {
+                run.rating_a.min(view.rating_a)
+            };
         }
     }
     runs.sort_by_key(|run| scene.lines[run.lines[0]].depth);
@@ -162,5 +180,9 @@ fn bounds(scene: &SceneView) -> ((f64, f64), (f64, f64)) {
             hi = (hi.0.max(x), hi.1.max(y));
         }
     }
-    if lo.0 > hi.0 { ((0.0, 0.0), (1.0, 1.0)) } else { (lo, hi) }
+    if lo.0 > hi.0 {
+        ((0.0, 0.0), (1.0, 1.0))
+    } else {
+        (lo, hi)
+    }
 }

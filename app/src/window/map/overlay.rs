@@ -6,7 +6,6 @@ use gridloom_core::view::{HomeView, Selected, ViewModel};
 use super::links::{self, BlockPlaces};
 use super::place::Placed;
 use super::{hit, ribbons, symbols};
-use crate::window::draw;
 use crate::window::state::{Layers, UiState};
 use crate::window::text::{self, Style};
 use crate::window::ui::Cx;
@@ -24,7 +23,6 @@ pub struct Parts {
     /// The one button that replaces switches and legend in small windows.
     fold: Option<Rect>,
     scale: Rect,
-    north: Rect,
 }
 
 /// Height of the legend card.
@@ -34,13 +32,23 @@ impl Parts {
     /// Lays the parts out in the world rectangle.
     pub fn of(rect: Rect, view: &ViewModel, state: &UiState, compact: bool) -> Self {
         let ledgers = view.ledgers.len().max(1);
-        let (pitch, per_ledger) = if compact { (46.0, (6 / ledgers).max(1)) } else { (54.0, (9 / ledgers).max(1)) };
+        let (pitch, per_ledger) = if compact {
+            (46.0, (6 / ledgers).max(1))
+        } else {
+            (54.0, (9 / ledgers).max(1))
+        };
         let group = per_ledger as f32 * pitch + 14.0;
         let width = (group * ledgers as f32).min(rect.width() * 0.55);
-        let strip = Rect::from_min_size(pos2(rect.max.x - 20.0 - width, rect.min.y + 12.0), vec2(width, 66.0));
+        let strip = Rect::from_min_size(
+            pos2(rect.max.x - 20.0 - width, rect.min.y + 12.0),
+            vec2(width, 66.0),
+        );
         let open = !compact || state.legend_open;
         let bottom = rect.max.y - 16.0 - if compact { 34.0 } else { 0.0 };
-        let legend = Rect::from_min_max(pos2(rect.min.x + 16.0, bottom - LEGEND.y), pos2(rect.min.x + 16.0 + LEGEND.x, bottom));
+        let legend = Rect::from_min_max(
+            pos2(rect.min.x + 16.0, bottom - LEGEND.y),
+            pos2(rect.min.x + 16.0 + LEGEND.x, bottom),
+        );
         let switches = Rect::from_min_max(
             pos2(legend.min.x, legend.min.y - 12.0 - 60.0),
             pos2(legend.max.x, legend.min.y - 12.0),
@@ -54,23 +62,36 @@ impl Parts {
             switches: open.then_some(switches),
             legend: open.then_some(legend),
             fold: compact.then(|| {
-                Rect::from_min_size(pos2(rect.min.x + 16.0, rect.max.y - 40.0), vec2(132.0, 24.0))
+                Rect::from_min_size(
+                    pos2(rect.min.x + 16.0, rect.max.y - 40.0),
+                    vec2(132.0, 24.0),
+                )
             }),
-            scale: Rect::from_min_size(pos2(rect.max.x - 152.0, rect.max.y - 42.0), vec2(76.0, 28.0)),
-            north: Rect::from_min_size(pos2(rect.max.x - 62.0, rect.max.y - 62.0), vec2(30.0, 48.0)),
+            scale: Rect::from_min_size(
+                pos2(rect.max.x - 96.0, rect.max.y - 42.0),
+                vec2(76.0, 28.0),
+            ),
         }
     }
 
     /// All parts, for the label solver.
     pub fn rects(&self) -> Vec<Rect> {
-        let mut rects = vec![self.title, self.strip, self.scale, self.north];
-        rects.extend([self.switches, self.legend, self.fold].into_iter().flatten());
+        let mut rects = vec![self.title, self.strip, self.scale];
+        rects.extend(
+            [self.switches, self.legend, self.fold]
+                .into_iter()
+                .flatten(),
+        );
         rects
     }
 
     /// Where the network should fit, clear of transformer and captions.
     pub fn fit_area(&self, view: &ViewModel) -> Rect {
-        let left = if view.scene.transformers.is_empty() { 40.0 } else { 190.0 };
+        let left = if view.scene.transformers.is_empty() {
+            40.0
+        } else {
+            190.0
+        };
         let small = self.rect.width() < 900.0;
         let top = if small { 78.0 } else { 62.0 };
         let mut area = Rect::from_min_max(
@@ -107,7 +128,11 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, placed: &Placed, parts: &Parts) {
         blocks(ui, cx, parts);
     }
     if let Some(rect) = parts.fold {
-        let words = if cx.state.legend_open { "Hide legend" } else { "Legend, layers" };
+        let words = if cx.state.legend_open {
+            "Hide legend"
+        } else {
+            "Legend, layers"
+        };
         if cx.button(ui, rect, words, "", true) {
             cx.state.legend_open = !cx.state.legend_open;
         }
@@ -116,7 +141,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, placed: &Placed, parts: &Parts) {
         switches(ui, cx, rect);
     }
     if let Some(rect) = parts.legend {
-        legend(ui, cx, rect);
+        legend(ui, cx, placed, rect);
     }
     scale(ui, cx, placed, parts);
 }
@@ -124,11 +149,26 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, placed: &Placed, parts: &Parts) {
 fn caption(ui: &Ui, cx: &Cx<'_>, placed: &Placed, parts: &Parts) {
     let scene = &cx.view.scene;
     let at = parts.title.min;
-    text::text(ui, at, Align2::LEFT_TOP, &Style::strong(13.0, cx.theme.text1), "Single-line on map");
+    text::text(
+        ui,
+        at,
+        Align2::LEFT_TOP,
+        &Style::strong(13.0, cx.theme.text1),
+        "Single-line on map",
+    );
     let solar = scene.homes.iter().filter(|home| home.pv_kw > 0.0).count();
-    let dead = cx.view.homes.iter().filter(|home| home.v_pu.is_none()).count();
+    let dead = cx
+        .view
+        .homes
+        .iter()
+        .filter(|home| home.v_pu.is_none())
+        .count();
     let customers = if dead > 0 {
-        format!("{} of {} customers supplied", scene.homes.len() - dead.min(scene.homes.len()), scene.homes.len())
+        format!(
+            "{} of {} customers supplied",
+            scene.homes.len() - dead.min(scene.homes.len()),
+            scene.homes.len()
+        )
     } else {
         format!("{} customers, {solar} with PV", scene.homes.len())
     };
@@ -138,7 +178,14 @@ fn caption(ui: &Ui, cx: &Cx<'_>, placed: &Placed, parts: &Parts) {
         text::plain(placed.transform.camera.px_per_m, 1)
     );
     let room = (parts.strip.min.x - at.x - 16.0).max(80.0);
-    text::text_within(ui, at + vec2(0.0, 19.0), Align2::LEFT_TOP, &Style::body(12.0, cx.theme.text2), room, &words);
+    text::text_within(
+        ui,
+        at + vec2(0.0, 19.0),
+        Align2::LEFT_TOP,
+        &Style::body(12.0, cx.theme.text2),
+        room,
+        &words,
+    );
 }
 
 /// The newest blocks of every ledger, newest at the left of its group.
@@ -147,18 +194,29 @@ fn blocks(ui: &mut Ui, cx: &mut Cx<'_>, parts: &Parts) {
     let mut clicked = None;
     for (index, ledger) in view.ledgers.iter().enumerate() {
         let first = parts.block(view, index, 0);
-        let name = if index < view.scene.clusters.len() {
+        let name = if cx.compact {
+            ledger.id.clone()
+        } else if index < view.scene.clusters.len() {
             format!("LEDGER {}", ledger.id)
         } else {
             ledger.id.to_uppercase()
         };
         let heading = Style::heading(cx.theme.text2);
-        text::text(ui, pos2(first.x - 10.0, parts.strip.min.y + 8.0), Align2::LEFT_CENTER, &heading, &name);
+        text::text(
+            ui,
+            pos2(first.x - 10.0, parts.strip.min.y + 8.0),
+            Align2::LEFT_CENTER,
+            &heading,
+            &name,
+        );
         let shown = ledger.blocks.len().min(parts.per_ledger);
         let mut shapes = Vec::new();
         if shown > 1 {
             let last = parts.block(view, index, shown - 1);
-            shapes.push(Shape::line_segment([first, last], Stroke::new(1.25, cx.theme.ledger_dim(0.45))));
+            shapes.push(Shape::line_segment(
+                [first, last],
+                Stroke::new(1.25, cx.theme.ledger_dim(0.45)),
+            ));
         }
         for (nth, block) in ledger.blocks.iter().take(shown).enumerate() {
             let at = parts.block(view, index, nth);
@@ -167,15 +225,31 @@ fn blocks(ui: &mut Ui, cx: &mut Cx<'_>, parts: &Parts) {
             let what = Selected::Block(index, block.height);
             if cx.state.selected == Some(what) {
                 let ring = Rect::from_center_size(at, vec2(28.0, 28.0));
-                shapes.push(Shape::rect_stroke(ring, 4.0, Stroke::new(1.5, cx.theme.text1), StrokeKind::Middle));
+                shapes.push(Shape::rect_stroke(
+                    ring,
+                    4.0,
+                    Stroke::new(1.5, cx.theme.text1),
+                    StrokeKind::Middle,
+                ));
             }
             let words = format!("{}", block.height % 100_000);
             let style = Style::mono(11.0, cx.theme.text2);
-            text::text(ui, at + vec2(0.0, 22.0), Align2::CENTER_CENTER, &style, &words);
+            text::text(
+                ui,
+                at + vec2(0.0, 22.0),
+                Align2::CENTER_CENTER,
+                &style,
+                &words,
+            );
             let hit = Rect::from_center_size(at + vec2(0.0, 8.0), vec2(parts.pitch - 8.0, 44.0));
-            let response = ui.interact(hit, ui.id().with(("block", index, nth)), egui::Sense::click());
+            let response = ui.interact(
+                hit,
+                ui.id().with(("block", index, nth)),
+                egui::Sense::click(),
+            );
             let label = format!("Block {} of ledger {}", block.height, ledger.id);
-            response.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, true, &label));
+            response
+                .widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, true, &label));
             if response.clicked() {
                 clicked = Some(what);
             }
@@ -197,17 +271,52 @@ fn switches(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
             size,
         );
         let response = ui.interact(cell, ui.id().with(("layer", index)), egui::Sense::click());
-        response.widget_info(|| egui::WidgetInfo::selected(egui::WidgetType::Checkbox, true, on[index], *name));
-        let fill = if on[index] { cx.theme.raised } else { cx.theme.panel };
-        let edge = if on[index] || response.hovered() { cx.theme.edge } else { cx.theme.rule };
-        ui.painter().rect(cell, CornerRadius::same(4), fill, Stroke::new(1.0, edge), StrokeKind::Inside);
+        response.widget_info(|| {
+            egui::WidgetInfo::selected(egui::WidgetType::Checkbox, true, on[index], *name)
+        });
+        let fill = if on[index] {
+            cx.theme.raised
+        } else {
+            cx.theme.panel
+        };
+        let edge = if on[index] || response.hovered() {
+            cx.theme.edge
+        } else {
+            cx.theme.rule
+        };
+        ui.painter().rect(
+            cell,
+            CornerRadius::same(4),
+            fill,
+            Stroke::new(1.0, edge),
+            StrokeKind::Inside,
+        );
         let key = Style::mono(11.0, cx.theme.text3);
-        text::text(ui, cell.left_center() + vec2(9.0, 0.0), Align2::LEFT_CENTER, &key, ["1", "2", "3", "4", "5", "6"][index]);
-        let style = if on[index] { Style::strong(12.0, cx.theme.text1) } else { Style::body(12.0, cx.theme.text2) };
-        text::text(ui, cell.left_center() + vec2(24.0, 0.0), Align2::LEFT_CENTER, &style, name);
+        text::text(
+            ui,
+            cell.left_center() + vec2(9.0, 0.0),
+            Align2::LEFT_CENTER,
+            &key,
+            ["1", "2", "3", "4", "5", "6"][index],
+        );
+        let style = if on[index] {
+            Style::strong(12.0, cx.theme.text1)
+        } else {
+            Style::body(12.0, cx.theme.text2)
+        };
+        text::text(
+            ui,
+            cell.left_center() + vec2(24.0, 0.0),
+            Align2::LEFT_CENTER,
+            &style,
+            name,
+        );
         if on[index] {
             let y = cell.max.y - 3.5;
-            ui.painter().line_segment([pos2(cell.min.x + 8.0, y), pos2(cell.max.x - 8.0, y)], Stroke::new(1.5, cx.theme.text1));
+            ui.painter().line_segment(
+                [pos2(cell.min.x + 8.0, y), pos2(cell.max.x - 8.0, y)],
+                Stroke::new(1.5, cx.theme.text1),
+            );
         }
         if response.clicked()
             && let Some(switch) = cx.state.layers.switch(index)
@@ -217,43 +326,138 @@ fn switches(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     }
 }
 
-fn legend(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
+fn legend(ui: &Ui, cx: &Cx<'_>, placed: &Placed, rect: Rect) {
     let theme = cx.theme;
     let painter = ui.painter();
-    painter.rect(rect, CornerRadius::same(4), theme.panel, Stroke::new(1.0, theme.rule), StrokeKind::Inside);
-    text::text(ui, rect.min + vec2(12.0, 16.0), Align2::LEFT_CENTER, &Style::heading(theme.text2), "LEGEND");
+    painter.rect(
+        rect,
+        CornerRadius::same(4),
+        theme.panel,
+        Stroke::new(1.0, theme.rule),
+        StrokeKind::Inside,
+    );
+    text::text(
+        ui,
+        rect.min + vec2(12.0, 16.0),
+        Align2::LEFT_CENTER,
+        &Style::heading(theme.text2),
+        "LEGEND",
+    );
     let note = Style::body(11.0, theme.text2);
     let right = pos2(rect.max.x - 12.0, rect.min.y + 16.0);
-    text::text(ui, right, Align2::RIGHT_CENTER, &note, "kW: + from T1, \u{2212} to T1");
+    text::text(
+        ui,
+        right,
+        Align2::RIGHT_CENTER,
+        &note,
+        "kW: + from T1, \u{2212} to T1",
+    );
     let mut shapes = Vec::new();
     let y = rect.min.y + 40.0;
-    for (x, length, kw, loading, words) in
-        [(12.0, 36.0, 1.0, 0.05, "1 kW"), (76.0, 44.0, 10.0, 0.25, "10"), (148.0, 56.0, 40.0, 0.5, "40")]
-    {
+    for (x, length, kw, loading, words) in [
+        (12.0, 36.0, 1.0, 0.05, "1 kW"),
+        (76.0, 44.0, 10.0, 0.25, "10"),
+        (148.0, 56.0, 40.0, 0.5, "40"),
+    ] {
         let (a, b) = (pos2(rect.min.x + x, y), pos2(rect.min.x + x + length, y));
-        shapes.push(Shape::line_segment([a, b], Stroke::new(ribbons::width(kw), theme.ribbon(loading))));
-        let flow = ribbons::Flow { p_kw: kw, loading, live: true };
+        shapes.push(Shape::line_segment(
+            [a, b],
+            Stroke::new(ribbons::width(kw) * placed.strength, theme.ribbon(loading)),
+        ));
+        let flow = ribbons::Flow {
+            p_kw: kw,
+            loading,
+            live: true,
+        };
         if let Some(size) = ribbons::chevron_size(flow) {
-            ribbons::arrow_head(a + (b - a) * 0.5, vec2(1.0, 0.0), size, theme.chevron, theme.panel, &mut shapes);
+            let size = size * placed.strength;
+            ribbons::arrow_head(
+                a + (b - a) * 0.5,
+                vec2(1.0, 0.0),
+                size,
+                theme.chevron,
+                theme.panel,
+                &mut shapes,
+            );
         }
         text::text(ui, a + vec2(0.0, 18.0), Align2::LEFT_CENTER, &note, words);
     }
     let y = rect.min.y + 80.0;
-    symbols::breaker(pos2(rect.min.x + 19.0, y), vec2(1.0, 0.0), true, theme, &mut shapes);
-    symbols::breaker(pos2(rect.min.x + 89.0, y), vec2(1.0, 0.0), false, theme, &mut shapes);
+    symbols::breaker(
+        pos2(rect.min.x + 19.0, y),
+        vec2(1.0, 0.0),
+        true,
+        theme,
+        &mut shapes,
+    );
+    symbols::breaker(
+        pos2(rect.min.x + 89.0, y),
+        vec2(1.0, 0.0),
+        false,
+        theme,
+        &mut shapes,
+    );
     let dash = [pos2(rect.min.x + 146.0, y), pos2(rect.min.x + 174.0, y)];
-    shapes.extend(Shape::dashed_line(&dash, Stroke::new(2.0, theme.dead), 6.0, 5.0));
+    shapes.extend(Shape::dashed_line(
+        &dash,
+        Stroke::new(2.0, theme.dead),
+        6.0,
+        5.0,
+    ));
     for (x, words) in [(32.0, "closed"), (102.0, "open"), (180.0, "dead")] {
-        text::text(ui, pos2(rect.min.x + x, y), Align2::LEFT_CENTER, &note, words);
+        text::text(
+            ui,
+            pos2(rect.min.x + x, y),
+            Align2::LEFT_CENTER,
+            &note,
+            words,
+        );
     }
     let y = rect.min.y + 106.0;
-    let with_pv = HomeView { pv_kw: 1.0, battery_kwh: 1.0, ..HomeView::default() };
-    let with_ev = HomeView { ev_kw: 1.0, ..HomeView::default() };
-    let live = |net_kw| gridloom_core::view::HomeState { net_kw, v_pu: Some(1.0), ..Default::default() };
-    symbols::house(pos2(rect.min.x + 19.0, y), 15.0, true, &with_pv, Some(&live(-4.0)), theme, &mut shapes);
-    symbols::house(pos2(rect.min.x + 89.0, y), 15.0, true, &with_ev, Some(&live(4.0)), theme, &mut shapes);
-    for (x, words) in [(39.0, "gives"), (109.0, "takes"), (148.0, "roof filled = PV")] {
-        text::text(ui, pos2(rect.min.x + x, y), Align2::LEFT_CENTER, &note, words);
+    let with_pv = HomeView {
+        pv_kw: 1.0,
+        battery_kwh: 1.0,
+        ..HomeView::default()
+    };
+    let with_ev = HomeView {
+        ev_kw: 1.0,
+        ..HomeView::default()
+    };
+    let live = |net_kw| gridloom_core::view::HomeState {
+        net_kw,
+        v_pu: Some(1.0),
+        ..Default::default()
+    };
+    symbols::house(
+        pos2(rect.min.x + 19.0, y),
+        15.0,
+        true,
+        &with_pv,
+        Some(&live(-4.0)),
+        theme,
+        &mut shapes,
+    );
+    symbols::house(
+        pos2(rect.min.x + 89.0, y),
+        15.0,
+        true,
+        &with_ev,
+        Some(&live(4.0)),
+        theme,
+        &mut shapes,
+    );
+    for (x, words) in [
+        (39.0, "gives"),
+        (109.0, "takes"),
+        (148.0, "roof filled = PV"),
+    ] {
+        text::text(
+            ui,
+            pos2(rect.min.x + x, y),
+            Align2::LEFT_CENTER,
+            &note,
+            words,
+        );
     }
     voltage_bar(ui, cx, rect);
     painter.extend(shapes);
@@ -271,19 +475,38 @@ fn voltage_bar(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
     }
     for quarter in 0..5 {
         let x = bar.min.x + bar.width() * quarter as f32 / 4.0;
-        ui.painter().line_segment([pos2(x, bar.max.y), pos2(x, bar.max.y + 3.0)], Stroke::new(1.0, cx.theme.text3));
+        ui.painter().line_segment(
+            [pos2(x, bar.max.y), pos2(x, bar.max.y + 3.0)],
+            Stroke::new(1.0, cx.theme.text3),
+        );
     }
     let note = Style::body(11.0, cx.theme.text2);
-    text::text(ui, pos2(bar.max.x + 8.0, y), Align2::LEFT_CENTER, &note, "voltage \u{2212}10 … +10 %");
+    text::text(
+        ui,
+        pos2(bar.max.x + 8.0, y),
+        Align2::LEFT_CENTER,
+        &note,
+        "voltage \u{2212}10 … +10 %",
+    );
 }
 
 fn scale(ui: &Ui, cx: &Cx<'_>, placed: &Placed, parts: &Parts) {
     let px_per_m = placed.transform.camera.px_per_m.max(1e-6);
-    let lengths = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0];
-    let metres = lengths.iter().copied().rev().find(|m| m * px_per_m <= 76.0).unwrap_or(1.0);
+    let lengths = [
+        1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0,
+    ];
+    let metres = lengths
+        .iter()
+        .copied()
+        .rev()
+        .find(|m| m * px_per_m <= 76.0)
+        .unwrap_or(1.0);
     let width = ((metres * px_per_m) as f32).min(76.0);
     let y = parts.scale.max.y - 6.0;
-    let (a, b) = (pos2(parts.scale.max.x - width, y), pos2(parts.scale.max.x, y));
+    let (a, b) = (
+        pos2(parts.scale.max.x - width, y),
+        pos2(parts.scale.max.x, y),
+    );
     let stroke = Stroke::new(1.25, cx.theme.text2);
     let painter = ui.painter();
     painter.line_segment([a, b], stroke);
@@ -291,7 +514,13 @@ fn scale(ui: &Ui, cx: &Cx<'_>, placed: &Placed, parts: &Parts) {
         painter.line_segment([end - vec2(0.0, 4.0), end + vec2(0.0, 4.0)], stroke);
     }
     let words = format!("{} m", text::plain(metres, 0));
-    text::text(ui, pos2((a.x + b.x) * 0.5, y - 13.0), Align2::CENTER_CENTER, &Style::body(11.0, cx.theme.text2), &words);
+    text::text(
+        ui,
+        pos2((a.x + b.x) * 0.5, y - 13.0),
+        Align2::CENTER_CENTER,
+        &Style::body(11.0, cx.theme.text2),
+        &words,
+    );
 }
 
 /// Name and value of what is under the pointer.
@@ -299,30 +528,65 @@ pub fn hover(ui: &Ui, cx: &Cx<'_>, placed: &Placed, at: Pos2, rect: Rect, parts:
     if parts.rects().iter().any(|part| part.contains(at)) {
         return;
     }
-    let Some(what) = hit::at(at, &cx.state.map.net, placed) else { return };
+    let Some(what) = hit::at(at, &cx.state.map.net, placed) else {
+        return;
+    };
     let view = cx.view;
     let words = match what {
         Selected::Home(i) => view.homes.get(i).map_or(String::new(), |s| match s.v_pu {
-            Some(v) => format!("{} kW · {} pu", text::signed(s.net_kw, 2), text::plain(v, 3)),
+            Some(v) => format!(
+                "{} kW · {} pu",
+                text::signed(s.net_kw, 2),
+                text::plain(v, 3)
+            ),
             None => "no supply".to_owned(),
         }),
         Selected::Line(i) => {
             let p = view.grid.line_p_kw.get(i).copied().unwrap_or(f64::NAN);
             let loading = view.grid.line_loading.get(i).copied().unwrap_or(f64::NAN);
-            format!("{} kW · {} %", text::signed(p, 1), text::plain(loading * 100.0, 0))
+            format!(
+                "{} kW · {} %",
+                text::signed(p, 1),
+                text::plain(loading * 100.0, 0)
+            )
         }
         _ => String::new(),
     };
     let name = hit::name(&view.scene, what);
-    let (strong, body) = (Style::strong(12.0, cx.theme.text1), Style::body(12.0, cx.theme.text2));
-    let value_width = if words.is_empty() { 0.0 } else { text::width(ui, &body, &words) + 8.0 };
+    let (strong, body) = (
+        Style::strong(12.0, cx.theme.text1),
+        Style::body(12.0, cx.theme.text2),
+    );
+    let value_width = if words.is_empty() {
+        0.0
+    } else {
+        text::width(ui, &body, &words) + 8.0
+    };
     let size = vec2(text::width(ui, &strong, &name) + value_width + 16.0, 22.0);
     let mut chip = Rect::from_min_size(at + vec2(14.0, 14.0), size);
     let over = (chip.max - rect.max + vec2(4.0, 4.0)).max(vec2(0.0, 0.0));
     chip = chip.translate(-over);
-    ui.painter().rect(chip, CornerRadius::same(4), cx.theme.raised, Stroke::new(1.0, cx.theme.edge), StrokeKind::Inside);
-    let shown = text::text(ui, chip.left_center() + vec2(8.0, 0.0), Align2::LEFT_CENTER, &strong, &name);
+    ui.painter().rect(
+        chip,
+        CornerRadius::same(4),
+        cx.theme.raised,
+        Stroke::new(1.0, cx.theme.edge),
+        StrokeKind::Inside,
+    );
+    let shown = text::text(
+        ui,
+        chip.left_center() + vec2(8.0, 0.0),
+        Align2::LEFT_CENTER,
+        &strong,
+        &name,
+    );
     if !words.is_empty() {
-        text::text(ui, pos2(shown.max.x + 8.0, chip.center().y), Align2::LEFT_CENTER, &body, &words);
+        text::text(
+            ui,
+            pos2(shown.max.x + 8.0, chip.center().y),
+            Align2::LEFT_CENTER,
+            &body,
+            &words,
+        );
     }
 }

@@ -49,6 +49,9 @@ impl Detail {
 /// Footprint of a house used for the level of detail, m.
 pub const HOUSE_M: f64 = 3.0;
 
+/// Scale from which ribbons have their full width, px per m.
+const CLOSE_PX_PER_M: f64 = 4.5;
+
 /// Metres to pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Transform {
@@ -66,7 +69,11 @@ impl Transform {
             self.middle.x + ((x - self.camera.centre_m.0) * s) as f32,
             self.middle.y - ((y - self.camera.centre_m.1) * s) as f32,
         );
-        if at.x.is_finite() && at.y.is_finite() { at } else { self.middle }
+        if at.x.is_finite() && at.y.is_finite() {
+            at
+        } else {
+            self.middle
+        }
     }
 
     /// The place under a pixel, m.
@@ -99,6 +106,8 @@ pub struct Placed {
     pub detail: Detail,
     /// Edge of a house, px.
     pub house_px: f32,
+    /// Scale of ribbons and chevrons: thinner where the streets are close.
+    pub strength: f32,
     /// Simplified points per run.
     pub runs: Vec<Vec<Pos2>>,
     /// For each simplified point, the index of its bus within the run.
@@ -122,7 +131,8 @@ pub const BATTERY_SIZE: Vec2 = vec2(40.0, 28.0);
 pub fn fit(net: &Net, area: Rect) -> MapCamera {
     let (lo, hi) = net.bounds_m;
     let size = ((hi.0 - lo.0).max(1.0), (hi.1 - lo.1).max(1.0));
-    let scale = (f64::from(area.width().max(40.0)) / size.0).min(f64::from(area.height().max(40.0)) / size.1);
+    let scale = (f64::from(area.width().max(40.0)) / size.0)
+        .min(f64::from(area.height().max(40.0)) / size.1);
     MapCamera {
         centre_m: ((lo.0 + hi.0) * 0.5, (lo.1 + hi.1) * 0.5),
         px_per_m: scale.clamp(0.05, 200.0),
@@ -134,11 +144,14 @@ impl Placed {
     pub fn build(scene: &SceneView, net: &Net, transform: Transform, old: Option<Detail>) -> Self {
         let house_m_px = HOUSE_M * transform.camera.px_per_m;
         let detail = Detail::of(house_m_px, old);
-        let house_px = (house_m_px as f32).clamp(8.0, 17.0).max((house_m_px as f32 * 0.42).min(30.0));
+        let house_px = (house_m_px as f32)
+            .clamp(8.0, 17.0)
+            .max((house_m_px as f32 * 0.42).min(30.0));
         let mut placed = Self {
             transform,
             detail,
             house_px,
+            strength: (transform.camera.px_per_m / CLOSE_PX_PER_M).clamp(0.55, 1.0) as f32,
             runs: Vec::new(),
             run_buses: Vec::new(),
             homes: Vec::new(),
@@ -160,7 +173,12 @@ impl Placed {
             .iter()
             .map(|m| (at(m.bus), placed.direction(net, m.line)))
             .collect();
-        placed.transformers = scene.transformers.iter().map(|t| beside(net, transform, at(t.to))).collect();
+        placed.part_mlmds();
+        placed.transformers = scene
+            .transformers
+            .iter()
+            .map(|t| beside(net, transform, at(t.to)))
+            .collect();
         let mut space = placed.obstacles();
         placed.place_batteries(scene, &mut space, at);
         placed.place_aggregators(scene, &mut space);
@@ -181,7 +199,25 @@ impl Placed {
         let far = points.iter().find(|p| (**p - points[0]).length() > 12.0);
         let far = far.or(points.last()).copied().unwrap_or(points[0]);
         let along = (far - points[0]).normalized();
-        if along.length() > 0.5 { along } else { vec2(1.0, 0.0) }
+        if along.length() > 0.5 {
+            along
+        } else {
+            vec2(1.0, 0.0)
+        }
+    }
+
+    /// Breakers of two branches of one junction move along their own branch.
+    fn part_mlmds(&mut self) {
+        let places: Vec<Pos2> = self.mlmds.iter().map(|m| m.0).collect();
+        for (index, (at, along)) in self.mlmds.iter_mut().enumerate() {
+            let shared = places
+                .iter()
+                .enumerate()
+                .any(|(k, p)| k != index && (*p - *at).length() < 15.0);
+            if shared {
+                *at += *along * 13.0;
+            }
+        }
     }
 
     /// Puts houses at the end of their connection and pushes them apart.
@@ -192,7 +228,9 @@ impl Placed {
             .iter()
             .enumerate()
             .map(|(index, home)| {
-                let bus = self.transform.px(scene.buses.get(home.bus).map_or((0.0, 0.0), |b| b.pos_m));
+                let bus = self
+                    .transform
+                    .px(scene.buses.get(home.bus).map_or((0.0, 0.0), |b| b.pos_m));
                 let (dx, dy) = net.home_dir.get(index).copied().unwrap_or((0.0, 1.0));
                 bus + vec2(dx as f32, -dy as f32) * gap
             })
@@ -205,7 +243,11 @@ impl Placed {
                     let length = d.length();
                     if length < apart {
                         // Two customers on one bus stand side by side.
-                        let way = if length > 0.5 { d / length } else { vec2(1.0, 0.0) };
+                        let way = if length > 0.5 {
+                            d / length
+                        } else {
+                            vec2(1.0, 0.0)
+                        };
                         let push = way * ((apart - length) * 0.26);
                         self.homes[a] -= push;
                         self.homes[b] += push;
@@ -235,35 +277,58 @@ impl Placed {
             space.mark_line(points, ribbon_px, 1);
         }
         for home in &self.homes {
-            space.mark(Rect::from_center_size(*home, Vec2::splat(self.house_px + 6.0)), 2);
+            space.mark(
+                Rect::from_center_size(*home, Vec2::splat(self.house_px + 6.0)),
+                2,
+            );
             let bar = *home + vec2(self.house_px * 0.5 + 6.0, 0.0);
-            space.mark(Rect::from_center_size(bar, vec2(8.0, self.house_px + 8.0)), 2);
+            space.mark(
+                Rect::from_center_size(bar, vec2(8.0, self.house_px + 8.0)),
+                2,
+            );
         }
         for (at, _) in &self.mlmds {
             space.mark(Rect::from_center_size(*at, Vec2::splat(22.0)), 2);
         }
         for t in &self.transformers {
-            let line = Rect::from_two_pos(t.bar, t.bus).expand2(vec2(10.0, 46.0));
-            space.mark(line, 2);
+            space.mark(
+                Rect::from_two_pos(t.bar, t.circles).expand2(vec2(26.0, 40.0)),
+                2,
+            );
+            space.mark_line(&[t.bar, t.bus], 12.0, 2);
         }
         for (from, at) in &self.batteries {
             space.mark_line(&[*from, *at], 8.0, 1);
-            space.mark(Rect::from_center_size(*at, BATTERY_SIZE + vec2(8.0, 6.0)), 2);
+            space.mark(
+                Rect::from_center_size(*at, BATTERY_SIZE + vec2(8.0, 6.0)),
+                2,
+            );
         }
         for at in &self.aggregators {
             space.mark(Rect::from_center_size(*at, Vec2::splat(34.0)), 2);
         }
     }
 
-    fn place_batteries(&mut self, scene: &SceneView, space: &mut Space, at: impl Fn(usize) -> Pos2) {
+    fn place_batteries(
+        &mut self,
+        scene: &SceneView,
+        space: &mut Space,
+        at: impl Fn(usize) -> Pos2,
+    ) {
         for battery in &scene.shared_batteries {
             let bus = at(battery.bus);
             let symbol = space
                 .place(bus, BATTERY_SIZE + vec2(12.0, 10.0), 24.0, 120.0)
                 .map_or(bus + vec2(46.0, 0.0), |rect| rect.center());
-            space.mark(Rect::from_center_size(symbol, BATTERY_SIZE + vec2(12.0, 10.0)), 2);
+            space.mark(
+                Rect::from_center_size(symbol, BATTERY_SIZE + vec2(12.0, 10.0)),
+                2,
+            );
             // Its chip stands beside it.
-            space.mark(Rect::from_center_size(symbol + vec2(90.0, 0.0), vec2(140.0, 24.0)), 1);
+            space.mark(
+                Rect::from_center_size(symbol + vec2(90.0, 0.0), vec2(140.0, 24.0)),
+                1,
+            );
             self.batteries.push((bus, symbol));
         }
     }

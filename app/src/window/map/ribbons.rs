@@ -35,7 +35,11 @@ pub fn flow(view: &ViewModel, run: &Run) -> Flow {
         .and_then(|&line| value(&view.grid.line_p_kw, line))
         .unwrap_or(0.0);
     Flow {
-        p_kw: if run.along.get(middle) == Some(&false) { -p } else { p },
+        p_kw: if run.along.get(middle) == Some(&false) {
+            -p
+        } else {
+            p
+        },
         loading: run
             .lines
             .iter()
@@ -76,7 +80,12 @@ pub fn speed(flow: Flow) -> f32 {
 
 /// Halo of the voltage under the conductors.
 pub fn halo(view: &ViewModel, net: &Net, placed: &Placed, theme: &Theme, out: &mut Vec<Shape>) {
+    let width = 18.0 * placed.strength;
     for ((run, points), kept) in net.runs.iter().zip(&placed.runs).zip(&placed.run_buses) {
+        // An unused stub has no customer whose voltage could matter.
+        if flow(view, run).p_kw.abs() < 1e-3 {
+            continue;
+        }
         for (pair, ends) in points.windows(2).zip(kept.windows(2)) {
             let v = |end: usize| {
                 let bus = run.buses.get(end)?;
@@ -86,16 +95,26 @@ pub fn halo(view: &ViewModel, net: &Net, placed: &Placed, theme: &Theme, out: &m
                 continue;
             };
             if let Some(colour) = theme.voltage((a + b) * 0.5) {
-                out.push(Shape::line_segment([pair[0], pair[1]], Stroke::new(18.0, colour)));
-                out.push(Shape::circle_filled(pair[0], 9.0, colour));
-                out.push(Shape::circle_filled(pair[1], 9.0, colour));
+                out.push(Shape::line_segment(
+                    [pair[0], pair[1]],
+                    Stroke::new(width, colour),
+                ));
+                out.push(Shape::circle_filled(pair[0], width * 0.5, colour));
+                out.push(Shape::circle_filled(pair[1], width * 0.5, colour));
             }
         }
     }
 }
 
 /// The conductors, small flows first so that large ones stay whole.
-pub fn ribbons(flows: &[Flow], net: &Net, placed: &Placed, theme: &Theme, power: bool, out: &mut Vec<Shape>) {
+pub fn ribbons(
+    flows: &[Flow],
+    net: &Net,
+    placed: &Placed,
+    theme: &Theme,
+    power: bool,
+    out: &mut Vec<Shape>,
+) {
     let mut order: Vec<usize> = (0..net.runs.len().min(flows.len())).collect();
     order.sort_by(|&a, &b| flows[a].p_kw.abs().total_cmp(&flows[b].p_kw.abs()));
     for (dead, live) in [(true, false), (false, true)] {
@@ -108,10 +127,21 @@ pub fn ribbons(flows: &[Flow], net: &Net, placed: &Placed, theme: &Theme, power:
                 dashed(points, net.runs[index].service, theme, out);
                 continue;
             }
-            let w = if power { width(flow.p_kw) } else { 1.0 };
-            let colour = if power { theme.ribbon(flow.loading) } else { theme.dead };
+            let w = if power {
+                (width(flow.p_kw) * placed.strength).max(1.0)
+            } else {
+                1.0
+            };
+            let colour = if power {
+                theme.ribbon(flow.loading)
+            } else {
+                theme.dead
+            };
             if w > 1.5 {
-                out.push(Shape::line(points.clone(), Stroke::new(w + 3.0, theme.base)));
+                out.push(Shape::line(
+                    points.clone(),
+                    Stroke::new(w + 3.0, theme.base),
+                ));
             }
             thick_line(points, w, colour, out);
         }
@@ -130,8 +160,17 @@ pub fn thick_line(points: &[Pos2], width: f32, colour: Color32, out: &mut Vec<Sh
 
 /// A conductor without supply.
 fn dashed(points: &[Pos2], service: bool, theme: &Theme, out: &mut Vec<Shape>) {
-    let (w, dash, gap) = if service { (1.25, 3.0, 3.0) } else { (2.0, 6.0, 5.0) };
-    out.extend(Shape::dashed_line(points, Stroke::new(w, theme.dead), dash, gap));
+    let (w, dash, gap) = if service {
+        (1.25, 3.0, 3.0)
+    } else {
+        (2.0, 6.0, 5.0)
+    };
+    out.extend(Shape::dashed_line(
+        points,
+        Stroke::new(w, theme.dead),
+        dash,
+        gap,
+    ));
 }
 
 /// Lengths along a polyline.
@@ -159,12 +198,21 @@ pub fn along(points: &[Pos2], lengths: &[f32], at: f32) -> Option<(Pos2, Vec2)> 
 }
 
 /// Moving arrow heads, kept clear of breakers.
-pub fn chevrons(flows: &[Flow], net: &Net, placed: &Placed, theme: &Theme, phase: &[f32], out: &mut Vec<Shape>) {
+pub fn chevrons(
+    flows: &[Flow],
+    net: &Net,
+    placed: &Placed,
+    theme: &Theme,
+    phase: &[f32],
+    out: &mut Vec<Shape>,
+) {
     let mut order: Vec<usize> = (0..net.runs.len().min(flows.len())).collect();
     order.sort_by(|&a, &b| flows[a].p_kw.abs().total_cmp(&flows[b].p_kw.abs()));
     for index in order {
         let flow = flows[index];
-        let Some(size) = chevron_size(flow) else { continue };
+        let Some(size) = chevron_size(flow).map(|size| size * placed.strength) else {
+            continue;
+        };
         let points = &placed.runs[index];
         let lengths = cumulative(points);
         let total = lengths.last().copied().unwrap_or(0.0);
@@ -175,8 +223,13 @@ pub fn chevrons(flows: &[Flow], net: &Net, placed: &Placed, theme: &Theme, phase
         let moved = phase.get(index).copied().unwrap_or(0.0);
         let strand = (net.runs[index].strand_m * placed.transform.camera.px_per_m) as f32;
         for at in places(total, strand, moved) {
-            let Some((tip, dir)) = along(points, &lengths, at) else { continue };
-            let near_breaker = placed.mlmds.iter().any(|(m, _)| (*m - tip).length() < 9.0 + size * 0.4);
+            let Some((tip, dir)) = along(points, &lengths, at) else {
+                continue;
+            };
+            let near_breaker = placed
+                .mlmds
+                .iter()
+                .any(|(m, _)| (*m - tip).length() < 9.0 + size * 0.4);
             if near_breaker {
                 continue;
             }
@@ -203,25 +256,31 @@ fn places(total: f32, strand: f32, moved: f32) -> Vec<f32> {
 }
 
 /// An arrow head with a notch: points along `dir` with its middle at `at`.
-pub fn arrow_head(at: Pos2, dir: Vec2, size: f32, fill: Color32, edge: Color32, out: &mut Vec<Shape>) {
+pub fn arrow_head(
+    at: Pos2,
+    dir: Vec2,
+    size: f32,
+    fill: Color32,
+    edge: Color32,
+    out: &mut Vec<Shape>,
+) {
     let across = Vec2::new(-dir.y, dir.x);
     let p = |x: f32, y: f32| at + dir * (x * size) + across * (y * size);
     let (tip, notch) = (p(0.55, 0.0), p(-0.22, 0.0));
     let (up, down) = (p(-0.48, 0.42), p(-0.48, -0.42));
-    out.push(Shape::closed_line(vec![tip, up, notch, down], Stroke::new(3.0, edge)));
+    out.push(Shape::closed_line(
+        vec![tip, up, notch, down],
+        Stroke::new(3.0, edge),
+    ));
     // Two convex halves that overlap by a hair, so no seam shows.
     let hair = across * 0.35;
     for (wing, shift) in [(up, -hair), (down, hair)] {
-        out.push(Shape::convex_polygon(vec![tip + shift, wing, notch + shift], fill, Stroke::NONE));
+        out.push(Shape::convex_polygon(
+            vec![tip + shift, wing, notch + shift],
+            fill,
+            Stroke::NONE,
+        ));
     }
-}
-
-/// The outline of an arrow head, for a planned supply.
-pub fn arrow_outline(at: Pos2, dir: Vec2, size: f32, colour: Color32, out: &mut Vec<Shape>) {
-    let across = Vec2::new(-dir.y, dir.x);
-    let p = |x: f32, y: f32| at + dir * (x * size) + across * (y * size);
-    let points = vec![p(0.55, 0.0), p(-0.48, 0.42), p(-0.22, 0.0), p(-0.48, -0.42)];
-    out.push(Shape::closed_line(points, Stroke::new(1.25, colour)));
 }
 
 #[cfg(test)]
@@ -230,7 +289,11 @@ mod tests {
 
     #[test]
     fn size_and_speed_grow_with_the_flow() {
-        let flow = |p_kw, loading| Flow { p_kw, loading, live: true };
+        let flow = |p_kw, loading| Flow {
+            p_kw,
+            loading,
+            live: true,
+        };
         assert_eq!(width(0.0), 1.0);
         assert!((width(16.0) - 7.0).abs() < 1e-6);
         assert_eq!(width(1_000.0), 14.0);
@@ -247,7 +310,10 @@ mod tests {
             for moved in [0.0, 13.0, 570.0, -20.0] {
                 let at = places(total, 31.0, moved);
                 assert!(!at.is_empty());
-                assert!(at.iter().all(|&a| a >= 0.0 && a < total), "{total} {moved} {at:?}");
+                assert!(
+                    at.iter().all(|&a| a >= 0.0 && a < total),
+                    "{total} {moved} {at:?}"
+                );
             }
         }
     }

@@ -21,7 +21,12 @@ impl Space {
     pub fn new(area: Rect) -> Self {
         let cols = (area.width() / CELL).ceil().clamp(1.0, 4_096.0) as usize;
         let rows = (area.height() / CELL).ceil().clamp(1.0, 4_096.0) as usize;
-        Self { area, cols, rows, cells: vec![0; cols * rows] }
+        Self {
+            area,
+            cols,
+            rows,
+            cells: vec![0; cols * rows],
+        }
     }
 
     fn range(&self, rect: Rect) -> Option<(usize, usize, usize, usize)> {
@@ -56,7 +61,10 @@ impl Space {
             let steps = ((b - a).length() / CELL).ceil().clamp(1.0, 2_000.0) as usize;
             for step in 0..=steps {
                 let at = a + (b - a) * (step as f32 / steps as f32);
-                self.mark(Rect::from_center_size(at, Vec2::splat(width.max(1.0))), level);
+                self.mark(
+                    Rect::from_center_size(at, Vec2::splat(width.max(1.0))),
+                    level,
+                );
             }
         }
     }
@@ -90,7 +98,11 @@ impl Space {
         let mut ring = gap;
         while ring <= reach {
             for side in directions() {
-                let centre = anchor + vec2(side.x * (size.x * 0.5 + ring), side.y * (size.y * 0.5 + ring));
+                let centre = anchor
+                    + vec2(
+                        side.x * (size.x * 0.5 + ring),
+                        side.y * (size.y * 0.5 + ring),
+                    );
                 let rect = Rect::from_center_size(pos2(centre.x.round(), centre.y.round()), size);
                 let (drawing, labels) = self.under(rect.expand(2.0));
                 if labels > 0 {
@@ -98,12 +110,12 @@ impl Space {
                 }
                 // A label right of and below its place reads first.
                 let taste = if side.x > 0.0 { 0.0 } else { 3.0 };
-                let cost = drawing as f32 * 6.0 + ring + taste;
+                let cost = drawing as f32 * 1.2 + ring * 1.5 + taste;
                 if best.is_none_or(|(old, _)| cost < old) {
                     best = Some((cost, rect));
                 }
             }
-            if best.is_some_and(|(cost, _)| cost <= ring + 6.0) {
+            if best.is_some_and(|(cost, _)| cost <= (ring + 6.0) * 1.5) {
                 break;
             }
             ring += 6.0;
@@ -115,8 +127,22 @@ impl Space {
 /// Sixteen directions, on a rectangle rather than a circle.
 fn directions() -> impl Iterator<Item = Vec2> {
     const AT: [(f32, f32); 16] = [
-        (1.0, 0.0), (1.0, 0.5), (1.0, -0.5), (1.0, 1.0), (1.0, -1.0), (-1.0, 0.0), (-1.0, 0.5), (-1.0, -0.5),
-        (-1.0, 1.0), (-1.0, -1.0), (0.0, 1.0), (0.0, -1.0), (0.5, 1.0), (0.5, -1.0), (-0.5, 1.0), (-0.5, -1.0),
+        (1.0, 0.0),
+        (1.0, 0.5),
+        (1.0, -0.5),
+        (1.0, 1.0),
+        (1.0, -1.0),
+        (-1.0, 0.0),
+        (-1.0, 0.5),
+        (-1.0, -0.5),
+        (-1.0, 1.0),
+        (-1.0, -1.0),
+        (0.0, 1.0),
+        (0.0, -1.0),
+        (0.5, 1.0),
+        (0.5, -1.0),
+        (-0.5, 1.0),
+        (-0.5, -1.0),
     ];
     AT.iter().map(|&(x, y)| vec2(x, y))
 }

@@ -18,15 +18,23 @@ pub fn symbols(view: &ViewModel, placed: &Placed, theme: &Theme, out: &mut Vec<S
             if small {
                 dot(*at, state, theme, out);
             } else {
-                house(*at, placed.house_px, placed.detail >= Detail::Street, home, state, theme, out);
+                house(
+                    *at,
+                    placed.house_px,
+                    placed.detail >= Detail::Street,
+                    home,
+                    state,
+                    theme,
+                    out,
+                );
             }
         }
     }
     for (index, t) in placed.transformers.iter().enumerate() {
-        transformer(t, view, index, theme, out);
+        transformer(t, view, index, placed.strength, theme, out);
     }
     for (index, (bus, at)) in placed.batteries.iter().enumerate() {
-        battery(*bus, *at, view, index, theme, out);
+        battery(*bus, *at, view, index, placed.strength, theme, out);
     }
     for (index, (at, along)) in placed.mlmds.iter().enumerate() {
         let state = view.mlmds.get(index);
@@ -40,7 +48,11 @@ fn dot(at: Pos2, state: Option<&HomeState>, theme: &Theme, out: &mut Vec<Shape>)
     let net = state.map_or(0.0, |s| s.net_kw);
     let live = state.is_some_and(|s| s.v_pu.is_some());
     let colour = if live { theme.energised } else { theme.dead };
-    let fill = if net < 0.0 && live { colour } else { theme.base };
+    let fill = if net < 0.0 && live {
+        colour
+    } else {
+        theme.base
+    };
     out.push(Shape::circle_filled(at, 3.0, fill));
     out.push(Shape::circle_stroke(at, 3.0, Stroke::new(1.25, colour)));
 }
@@ -54,7 +66,12 @@ fn outline(at: Pos2, size: f32, kind: HomeKind) -> Vec<Pos2> {
             let eave = -h * 0.12;
             vec![p(-w, h), p(-w, eave), p(0.0, -h), p(w, eave), p(w, h)]
         }
-        HomeKind::Flats => vec![p(-w * 1.15, h), p(-w * 1.15, -h), p(w * 1.15, -h), p(w * 1.15, h)],
+        HomeKind::Flats => vec![
+            p(-w * 1.15, h),
+            p(-w * 1.15, -h),
+            p(w * 1.15, -h),
+            p(w * 1.15, h),
+        ],
         HomeKind::Firm => vec![
             p(-w * 1.15, h),
             p(-w * 1.15, -h * 0.1),
@@ -73,10 +90,19 @@ fn roof(at: Pos2, size: f32, kind: HomeKind) -> Vec<Vec<Pos2>> {
     let eave = -h * 0.12;
     match kind {
         HomeKind::House | HomeKind::Care => vec![vec![p(-w, eave), p(0.0, -h), p(w, eave)]],
-        HomeKind::Flats => vec![vec![p(-w * 1.15, -h), p(w * 1.15, -h), p(w * 1.15, -h * 0.45), p(-w * 1.15, -h * 0.45)]],
+        HomeKind::Flats => vec![vec![
+            p(-w * 1.15, -h),
+            p(w * 1.15, -h),
+            p(w * 1.15, -h * 0.45),
+            p(-w * 1.15, -h * 0.45),
+        ]],
         HomeKind::Firm => vec![
             vec![p(-w * 1.15, -h * 0.1), p(0.0, -h * 0.9), p(0.0, -h * 0.1)],
-            vec![p(0.0, -h * 0.1), p(w * 1.15, -h * 0.9), p(w * 1.15, -h * 0.1)],
+            vec![
+                p(0.0, -h * 0.1),
+                p(w * 1.15, -h * 0.9),
+                p(w * 1.15, -h * 0.1),
+            ],
         ],
     }
 }
@@ -93,15 +119,28 @@ pub fn house(
 ) {
     let live = state.is_some_and(|s| s.v_pu.is_some());
     let line = outline(at, size, home.kind);
-    out.push(Shape::convex_polygon(hull_of(&line), theme.base, Stroke::new(3.0, theme.base)));
+    out.push(Shape::convex_polygon(
+        hull_of(&line),
+        theme.base,
+        Stroke::new(3.0, theme.base),
+    ));
     if !live {
         let mut closed = line.clone();
         closed.push(line[0]);
-        out.extend(Shape::dashed_line(&closed, Stroke::new(1.25, theme.dead), 2.0, 2.0));
+        out.extend(Shape::dashed_line(
+            &closed,
+            Stroke::new(1.25, theme.dead),
+            2.0,
+            2.0,
+        ));
         return;
     }
     let ink = theme.energised;
-    out.push(Shape::convex_polygon(hull_of(&line), theme.panel, Stroke::NONE));
+    out.push(Shape::convex_polygon(
+        hull_of(&line),
+        theme.panel,
+        Stroke::NONE,
+    ));
     if home.pv_kw > 0.0 {
         for part in roof(at, size, home.kind) {
             out.push(Shape::convex_polygon(part, ink, Stroke::NONE));
@@ -131,8 +170,14 @@ fn marks(at: Pos2, size: f32, home: &HomeView, ink: Color32, out: &mut Vec<Shape
     if home.kind == HomeKind::Care {
         let arm = 3.0 * unit;
         let stroke = Stroke::new(1.5 * unit, ink);
-        out.push(Shape::line_segment([pos2(at.x - arm, y), pos2(at.x + arm, y)], stroke));
-        out.push(Shape::line_segment([pos2(at.x, y - arm), pos2(at.x, y + arm)], stroke));
+        out.push(Shape::line_segment(
+            [pos2(at.x - arm, y), pos2(at.x + arm, y)],
+            stroke,
+        ));
+        out.push(Shape::line_segment(
+            [pos2(at.x, y - arm), pos2(at.x, y + arm)],
+            stroke,
+        ));
         return;
     }
     let both = home.battery_kwh > 0.0 && home.ev_kw > 0.0;
@@ -160,7 +205,12 @@ pub fn net_bar(from: Pos2, net_kw: f64, theme: &Theme, out: &mut Vec<Shape>) {
     } else {
         let rect = Rect::from_min_max(from, from + vec2(5.0, height.max(1.5)));
         out.push(Shape::rect_filled(rect.expand(1.0), 0.0, theme.base));
-        out.push(Shape::rect_stroke(rect, 0.0, Stroke::new(1.0, theme.energised), StrokeKind::Inside));
+        out.push(Shape::rect_stroke(
+            rect,
+            0.0,
+            Stroke::new(1.0, theme.energised),
+            StrokeKind::Inside,
+        ));
     }
 }
 
@@ -175,9 +225,16 @@ pub fn breaker(at: Pos2, along: Vec2, closed: bool, theme: &Theme, out: &mut Vec
     };
     out.push(Shape::convex_polygon(corner(8.5), theme.base, Stroke::NONE));
     if closed {
-        out.push(Shape::convex_polygon(corner(7.0), theme.energised, Stroke::NONE));
+        out.push(Shape::convex_polygon(
+            corner(7.0),
+            theme.energised,
+            Stroke::NONE,
+        ));
     } else {
-        out.push(Shape::closed_line(corner(6.0), Stroke::new(2.0, theme.energised)));
+        out.push(Shape::closed_line(
+            corner(6.0),
+            Stroke::new(2.0, theme.energised),
+        ));
     }
 }
 
@@ -186,14 +243,34 @@ fn transformer(
     t: &super::place::TransformerPlace,
     view: &ViewModel,
     index: usize,
+    strength: f32,
     theme: &Theme,
     out: &mut Vec<Shape>,
 ) {
-    let p_kw = view.grid.transformer_p_kw.get(index).copied().unwrap_or(0.0);
-    let loading = view.grid.transformer_loading.get(index).copied().unwrap_or(0.0);
-    let flow = Flow { p_kw, loading: loading.max(0.006), live: p_kw.is_finite() };
+    let p_kw = view
+        .grid
+        .transformer_p_kw
+        .get(index)
+        .copied()
+        .unwrap_or(0.0);
+    let loading = view
+        .grid
+        .transformer_loading
+        .get(index)
+        .copied()
+        .unwrap_or(0.0);
+    let flow = Flow {
+        p_kw,
+        loading: loading.max(0.006),
+        live: p_kw.is_finite(),
+    };
     let points = [t.bar, t.bus];
-    ribbons::thick_line(&points, ribbons::width(p_kw).max(2.0), theme.ribbon(loading), out);
+    ribbons::thick_line(
+        &points,
+        (ribbons::width(p_kw) * strength).max(2.0),
+        theme.ribbon(loading),
+        out,
+    );
     let away = (t.bus - t.bar).normalized();
     if let Some(size) = ribbons::chevron_size(flow) {
         let dir = if p_kw < 0.0 { -away } else { away };
@@ -202,10 +279,18 @@ fn transformer(
         }
     }
     for side in [-10.0, 10.0] {
-        out.push(Shape::circle_filled(t.circles + away * side, 16.5, theme.base));
+        out.push(Shape::circle_filled(
+            t.circles + away * side,
+            16.5,
+            theme.base,
+        ));
     }
     for side in [-10.0, 10.0] {
-        out.push(Shape::circle_stroke(t.circles + away * side, 15.0, Stroke::new(2.0, theme.energised)));
+        out.push(Shape::circle_stroke(
+            t.circles + away * side,
+            15.0,
+            Stroke::new(2.0, theme.energised),
+        ));
     }
     let bar = [t.bar + vec2(0.0, -22.0), t.bar + vec2(0.0, 22.0)];
     out.push(Shape::line_segment(bar, Stroke::new(4.0, theme.energised)));
@@ -214,33 +299,88 @@ fn transformer(
 }
 
 /// Case with a pole; the fill is the state of charge.
-fn battery(bus: Pos2, at: Pos2, view: &ViewModel, index: usize, theme: &Theme, out: &mut Vec<Shape>) {
+fn battery(
+    bus: Pos2,
+    at: Pos2,
+    view: &ViewModel,
+    index: usize,
+    strength: f32,
+    theme: &Theme,
+    out: &mut Vec<Shape>,
+) {
     let state = view.shared_batteries.get(index);
     let p_kw = state.map_or(0.0, |s| s.p_kw);
     let live = state.is_some_and(|s| s.v_pu.is_some());
-    let rated = view.scene.shared_batteries.get(index).map_or(0.0, |b| b.max_kw);
+    let rated = view
+        .scene
+        .shared_batteries
+        .get(index)
+        .map_or(0.0, |b| b.max_kw);
     let edge = if live { theme.energised } else { theme.dead };
-    let loading = if rated > 0.0 { (p_kw / rated).abs() } else { 0.0 };
-    if live {
-        ribbons::thick_line(&[bus, at], ribbons::width(p_kw), theme.ribbon(loading), out);
+    let loading = if rated > 0.0 {
+        (p_kw / rated).abs()
     } else {
-        out.extend(Shape::dashed_line(&[bus, at], Stroke::new(1.25, theme.dead), 3.0, 3.0));
+        0.0
+    };
+    if live {
+        ribbons::thick_line(
+            &[bus, at],
+            (ribbons::width(p_kw) * strength).max(1.0),
+            theme.ribbon(loading),
+            out,
+        );
+    } else {
+        out.extend(Shape::dashed_line(
+            &[bus, at],
+            Stroke::new(1.25, theme.dead),
+            3.0,
+            3.0,
+        ));
     }
     let way = at - bus;
     let reach = way.length() - BATTERY_SIZE.x * 0.4;
-    let flow = Flow { p_kw, loading, live };
+    let flow = Flow {
+        p_kw,
+        loading,
+        live,
+    };
     if let Some(size) = ribbons::chevron_size(flow).filter(|size| reach > size * 1.2) {
         let dir = way.normalized();
         let dir_shown = if p_kw < 0.0 { -dir } else { dir };
-        ribbons::arrow_head(bus + dir * (reach * 0.5), dir_shown, size, theme.chevron, theme.base, out);
+        ribbons::arrow_head(
+            bus + dir * (reach * 0.5),
+            dir_shown,
+            size,
+            theme.chevron,
+            theme.base,
+            out,
+        );
     }
     let case = Rect::from_center_size(at, BATTERY_SIZE);
-    out.push(Shape::rect_filled(case.expand(1.5), CornerRadius::ZERO, theme.base));
-    out.push(Shape::rect_stroke(case, 0.0, Stroke::new(2.0, edge), StrokeKind::Inside));
+    out.push(Shape::rect_filled(
+        case.expand(1.5),
+        CornerRadius::ZERO,
+        theme.base,
+    ));
+    out.push(Shape::rect_stroke(
+        case,
+        0.0,
+        Stroke::new(2.0, edge),
+        StrokeKind::Inside,
+    ));
     let pole = Rect::from_min_size(pos2(case.max.x, at.y - 5.0), vec2(3.0, 10.0));
     out.push(Shape::rect_filled(pole, 0.0, edge));
     let inside = case.shrink(4.0);
-    let soc = state.map_or(0.0, |s| if s.soc.is_finite() { s.soc.clamp(0.0, 1.0) } else { 0.0 });
-    let fill = Rect::from_min_size(inside.min, vec2(inside.width() * soc as f32, inside.height()));
+    let soc = state.map_or(0.0, |s| {
+        if s.soc.is_finite() {
+            s.soc.clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
+    });
+    let fill = Rect::from_min_size(
+        inside.min,
+        vec2(inside.width() * soc as f32, inside.height()),
+    );
     out.push(Shape::rect_filled(fill, 0.0, theme.ribbon(0.4)));
 }

@@ -24,7 +24,11 @@ fn band(series: &[f32], negative: bool) -> Option<(f64, f64)> {
     let mut lo = f64::INFINITY;
     let mut hi = f64::NEG_INFINITY;
     for value in series.iter().copied().filter(|v| v.is_finite()) {
-        let value = if negative { -f64::from(value) } else { f64::from(value) };
+        let value = if negative {
+            -f64::from(value)
+        } else {
+            f64::from(value)
+        };
         lo = lo.min(value);
         hi = hi.max(value);
     }
@@ -49,9 +53,22 @@ fn rows(cx: &Cx<'_>) -> Vec<Row> {
     } else {
         String::new()
     };
-    let row = |icon, name, note: String, value, band| Row { icon, name, note, value, bar: true, band };
+    let row = |icon, name, note: String, value, band| Row {
+        icon,
+        name,
+        note,
+        value,
+        bar: true,
+        band,
+    };
     vec![
-        row(Icon::Sun, "Solar", curtailed, b.solar_kw, band(&h.solar_kw, false)),
+        row(
+            Icon::Sun,
+            "Solar",
+            curtailed,
+            b.solar_kw,
+            band(&h.solar_kw, false),
+        ),
         row(
             Icon::House,
             "Demand",
@@ -66,8 +83,21 @@ fn rows(cx: &Cx<'_>) -> Vec<Row> {
             b.storage_kw,
             band(&h.storage_kw, false),
         ),
-        row(Icon::Exchange, "Exchange", exchange.to_owned(), b.exchange_kw, band(&h.exchange_kw, false)),
-        Row { icon: Icon::Wave, name: "Losses", note: String::new(), value: b.losses_kw, bar: false, band: None },
+        row(
+            Icon::Exchange,
+            "Exchange",
+            exchange.to_owned(),
+            b.exchange_kw,
+            band(&h.exchange_kw, false),
+        ),
+        Row {
+            icon: Icon::Wave,
+            name: "Losses",
+            note: String::new(),
+            value: b.losses_kw,
+            bar: false,
+            band: None,
+        },
     ]
 }
 
@@ -75,18 +105,46 @@ fn rows(cx: &Cx<'_>) -> Vec<Row> {
 pub fn show(ui: &Ui, cx: &Cx<'_>, column: &mut Column) {
     column.heading(ui, cx, "COMMUNITY BALANCE", "kW  + supply  \u{2212} use");
     let scale = cx.view.balance.scale_kw;
-    let scale = if scale.is_finite() && scale > 0.0 { scale } else { 1.0 };
+    let scale = if scale.is_finite() && scale > 0.0 {
+        scale
+    } else {
+        1.0
+    };
     let pitch = if cx.compact { 41.0 } else { 46.0 };
     for row in rows(cx) {
         let y = column.y + 17.0;
-        draw::icon(ui.painter(), pos2(column.left + 7.0, y), row.icon, cx.theme.text2);
+        draw::icon(
+            ui.painter(),
+            pos2(column.left + 7.0, y),
+            row.icon,
+            cx.theme.text2,
+        );
         let value = text::signed(row.value, 1);
-        let shown = text::text(ui, pos2(column.right, y), Align2::RIGHT_CENTER, &Style::strong(16.0, cx.theme.text1), &value);
-        let name = text::text(ui, pos2(column.left + 24.0, y), Align2::LEFT_CENTER, &Style::body(13.0, cx.theme.text1), row.name);
-        if !row.note.is_empty() {
+        let shown = text::text(
+            ui,
+            pos2(column.right, y),
+            Align2::RIGHT_CENTER,
+            &Style::strong(16.0, cx.theme.text1),
+            &value,
+        );
+        let name = text::text(
+            ui,
+            pos2(column.left + 24.0, y),
+            Align2::LEFT_CENTER,
+            &Style::body(13.0, cx.theme.text1),
+            row.name,
+        );
+        if !row.note.is_empty() && !cx.compact {
             let room = shown.min.x - name.max.x - 14.0;
             let at = pos2(name.max.x + 8.0, y + 0.5);
-            text::text_within(ui, at, Align2::LEFT_CENTER, &Style::body(11.0, cx.theme.text3), room, &row.note);
+            text::text_if_fits(
+                ui,
+                at,
+                Align2::LEFT_CENTER,
+                &Style::body(11.0, cx.theme.text3),
+                room,
+                &row.note,
+            );
         }
         if row.bar {
             let bar = Rect::from_min_size(pos2(column.left, y + 14.0), vec2(column.width(), 8.0));
@@ -96,13 +154,36 @@ pub fn show(ui: &Ui, cx: &Cx<'_>, column: &mut Column) {
             column.y += 32.0;
         }
     }
-    draw::rule(ui.painter(), column.left..=column.right, column.y.round() + 0.5, cx.theme);
+    draw::rule(
+        ui.painter(),
+        column.left..=column.right,
+        column.y.round() + 0.5,
+        cx.theme,
+    );
     let y = column.y + 15.0;
-    let name = text::text(ui, pos2(column.left + 24.0, y), Align2::LEFT_CENTER, &Style::body(12.0, cx.theme.text2), "Sum");
+    let name = text::text(
+        ui,
+        pos2(column.left + 24.0, y),
+        Align2::LEFT_CENTER,
+        &Style::body(12.0, cx.theme.text2),
+        "Sum",
+    );
     let note = Style::body(11.0, cx.theme.text3);
-    text::text(ui, pos2(name.max.x + 10.0, y), Align2::LEFT_CENTER, &note, "closes every tick");
+    text::text(
+        ui,
+        pos2(name.max.x + 10.0, y),
+        Align2::LEFT_CENTER,
+        &note,
+        "closes every tick",
+    );
     let sum = text::plain(cx.view.balance.sum_kw, 1);
-    text::text(ui, pos2(column.right, y), Align2::RIGHT_CENTER, &Style::strong(13.0, cx.theme.text1), &sum);
+    text::text(
+        ui,
+        pos2(column.right, y),
+        Align2::RIGHT_CENTER,
+        &Style::strong(13.0, cx.theme.text1),
+        &sum,
+    );
     column.y += 22.0;
     column.rule(ui, cx);
 }
@@ -115,7 +196,10 @@ fn signed_bar(ui: &Ui, cx: &Cx<'_>, rect: Rect, value: f64, band: Option<(f64, f
     let x = |kw: f64| zero + (kw / scale).clamp(-1.0, 1.0) as f32 * rect.width() * 0.5;
     let span = |a: f64, b: f64, shrink: f32| {
         let (a, b) = (x(a), x(b));
-        Rect::from_x_y_ranges(a.min(b)..=a.max(b), rect.min.y + shrink..=rect.max.y - shrink)
+        Rect::from_x_y_ranges(
+            a.min(b)..=a.max(b),
+            rect.min.y + shrink..=rect.max.y - shrink,
+        )
     };
     if let Some((lo, hi)) = band {
         painter.rect_filled(span(lo, hi, 0.0), 0.0, cx.theme.edge);
@@ -123,5 +207,8 @@ fn signed_bar(ui: &Ui, cx: &Cx<'_>, rect: Rect, value: f64, band: Option<(f64, f
     if value.is_finite() {
         painter.rect_filled(span(0.0, value, 1.5), 0.0, cx.theme.energised);
     }
-    painter.line_segment([pos2(zero, rect.min.y - 2.0), pos2(zero, rect.max.y + 2.0)], Stroke::new(1.0, cx.theme.text2));
+    painter.line_segment(
+        [pos2(zero, rect.min.y - 2.0), pos2(zero, rect.max.y + 2.0)],
+        Stroke::new(1.0, cx.theme.text2),
+    );
 }

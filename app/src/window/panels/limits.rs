@@ -26,8 +26,19 @@ fn rows(cx: &Cx<'_>) -> Vec<Row> {
         // The bar spans 0.88 to 1.12 pu; EN 50160 allows 10 % either way.
         let share = ((v - 0.88) / 0.24) as f32;
         let limit = if low { 0.02 / 0.24 } else { 0.22 / 0.24 };
-        let near = if low { (1.0 - v) / 0.1 } else { (v - 1.0) / 0.1 };
-        Row { name, value: format!("{} pu", text::plain(*v, 3)), place: place.clone(), share, limit, near }
+        let near = if low {
+            (1.0 - v) / 0.1
+        } else {
+            (v - 1.0) / 0.1
+        };
+        Row {
+            name,
+            value: format!("{} pu", text::plain(*v, 3)),
+            place: place.clone(),
+            share,
+            limit,
+            near,
+        }
     };
     let percent = |name, (load, place): &(f64, String)| Row {
         name,
@@ -59,17 +70,36 @@ pub fn show(ui: &Ui, cx: &Cx<'_>, column: &mut Column) {
             order.contains(&(at - 1))
         });
     }
-    let bar_from = column.left + if cx.compact { 108.0 } else { 128.0 };
+    let bar_from = column.left + if cx.compact { 112.0 } else { 124.0 };
     for row in rows {
         let y = column.y + 10.0;
-        text::text(ui, pos2(column.left, y), Align2::LEFT_CENTER, &Style::body(12.0, cx.theme.text2), row.name);
+        text::text(
+            ui,
+            pos2(column.left, y),
+            Align2::LEFT_CENTER,
+            &Style::body(12.0, cx.theme.text2),
+            row.name,
+        );
         let value = pos2(bar_from - 10.0, y);
-        text::text(ui, value, Align2::RIGHT_CENTER, &Style::strong(13.0, cx.theme.text1), &row.value);
-        let bar_w = if cx.compact { 46.0 } else { 88.0 };
+        text::text(
+            ui,
+            value,
+            Align2::RIGHT_CENTER,
+            &Style::strong(13.0, cx.theme.text1),
+            &row.value,
+        );
+        let bar_w = if cx.compact { 40.0 } else { 84.0 };
         let bar = Rect::from_min_size(pos2(bar_from, y - 2.5), vec2(bar_w, 5.0));
         draw::gauge(ui.painter(), bar, row.share, row.limit, cx.theme);
         let room = column.right - bar.max.x - 6.0;
-        text::text_within(ui, pos2(column.right, y), Align2::RIGHT_CENTER, &Style::body(11.0, cx.theme.text2), room, &row.place);
+        text::text_within(
+            ui,
+            pos2(column.right, y),
+            Align2::RIGHT_CENTER,
+            &Style::body(11.0, cx.theme.text2),
+            room,
+            &row.place,
+        );
         column.y += 24.0;
     }
     column.rule(ui, cx);

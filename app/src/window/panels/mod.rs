@@ -38,7 +38,11 @@ pub struct Column {
 impl Column {
     /// A column inside a panel.
     pub fn inside(rect: Rect) -> Self {
-        Self { left: rect.min.x + INSET, right: rect.max.x - INSET, y: rect.min.y }
+        Self {
+            left: rect.min.x + INSET,
+            right: rect.max.x - INSET,
+            y: rect.min.y,
+        }
     }
 
     /// Width of the column.
@@ -49,11 +53,24 @@ impl Column {
     /// Section heading with a note at the right.
     pub fn heading(&mut self, ui: &Ui, cx: &Cx<'_>, title: &str, note: &str) {
         let y = self.y + 24.0;
-        let shown = text::text(ui, pos2(self.left, y), Align2::LEFT_CENTER, &Style::heading(cx.theme.text2), title);
+        let shown = text::text(
+            ui,
+            pos2(self.left, y),
+            Align2::LEFT_CENTER,
+            &Style::heading(cx.theme.text2),
+            title,
+        );
         if !note.is_empty() {
             let room = self.right - shown.max.x - 10.0;
             let style = Style::body(11.0, cx.theme.text2);
-            text::text_within(ui, pos2(self.right, y), Align2::RIGHT_CENTER, &style, room, note);
+            text::text_if_fits(
+                ui,
+                pos2(self.right, y),
+                Align2::RIGHT_CENTER,
+                &style,
+                room,
+                note,
+            );
         }
         self.y += 36.0;
     }
@@ -61,7 +78,12 @@ impl Column {
     /// A rule across the panel, with space around.
     pub fn rule(&mut self, ui: &Ui, cx: &Cx<'_>) {
         self.y += 10.0;
-        draw::rule(ui.painter(), self.left - INSET..=self.right + INSET, self.y.round() - 0.5, cx.theme);
+        draw::rule(
+            ui.painter(),
+            self.left - INSET..=self.right + INSET,
+            self.y.round() - 0.5,
+            cx.theme,
+        );
     }
 }
 

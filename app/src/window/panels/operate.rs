@@ -12,12 +12,18 @@ use crate::window::ui::Cx;
 /// The command of a pending operation.
 pub fn command(view: &ViewModel, pending: &PendingSwitch) -> Option<Command> {
     let device = view.scene.mlmds.get(pending.mlmd)?.device;
-    Some(if pending.open { Command::OpenBreaker(device) } else { Command::CloseBreaker(device) })
+    Some(if pending.open {
+        Command::OpenBreaker(device)
+    } else {
+        Command::CloseBreaker(device)
+    })
 }
 
 /// First step: ask. Second step: send.
 pub fn ask(cx: &mut Cx<'_>, open: bool) {
-    let Some(Selected::Mlmd(mlmd)) = cx.state.selected else { return };
+    let Some(Selected::Mlmd(mlmd)) = cx.state.selected else {
+        return;
+    };
     let closed = cx.view.mlmds.get(mlmd).is_none_or(|m| m.closed);
     if closed == open {
         cx.state.pending = Some(PendingSwitch { mlmd, open });
@@ -48,7 +54,12 @@ pub fn buttons(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, what: Selected) {
         pos2(rect.min.x + INSET, rect.max.y - 40.0),
         pos2(rect.max.x - INSET, rect.max.y - 16.0),
     );
-    if let Some(pending) = cx.state.pending.clone().filter(|p| what == Selected::Mlmd(p.mlmd)) {
+    if let Some(pending) = cx
+        .state
+        .pending
+        .clone()
+        .filter(|p| what == Selected::Mlmd(p.mlmd))
+    {
         strip(ui, cx, rect, row, &pending);
         return;
     }
@@ -65,30 +76,82 @@ pub fn buttons(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, what: Selected) {
             ask(cx, false);
         }
     }
-    if cx.button(ui, third(2.0), "Frame", "F", !matches!(what, Selected::Block(..))) {
+    if cx.button(
+        ui,
+        third(2.0),
+        "Frame",
+        "F",
+        !matches!(what, Selected::Block(..)),
+    ) {
         cx.state.frame_selection = true;
     }
 }
 
 /// Second step: what will happen, Operate and Cancel.
 fn strip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, row: Rect, pending: &PendingSwitch) {
-    let card = Rect::from_min_max(pos2(row.min.x - 8.0, rect.min.y + 4.0), pos2(row.max.x + 8.0, rect.max.y - 8.0));
-    ui.painter().rect(card, CornerRadius::same(4), cx.theme.raised, Stroke::new(1.5, cx.theme.text1), StrokeKind::Inside);
+    let card = Rect::from_min_max(
+        pos2(row.min.x - 8.0, rect.min.y + 4.0),
+        pos2(row.max.x + 8.0, rect.max.y - 8.0),
+    );
+    ui.painter().rect(
+        card,
+        CornerRadius::same(4),
+        cx.theme.raised,
+        Stroke::new(1.5, cx.theme.text1),
+        StrokeKind::Inside,
+    );
     let scene = &cx.view.scene;
-    let (name, behind) = scene.mlmds.get(pending.mlmd).map_or(("", 0), |m| (m.id.as_str(), m.customers_behind));
-    let title = if pending.open { format!("Open {name}?") } else { format!("Close {name}?") };
-    let at = pos2(row.min.x, card.min.y + 18.0);
-    text::text(ui, at, Align2::LEFT_CENTER, &Style::strong(14.0, cx.theme.text1), &title);
-    let words = if pending.open {
-        format!("{behind} of {} customers behind it lose supply", scene.homes.len())
+    let (name, behind) = scene
+        .mlmds
+        .get(pending.mlmd)
+        .map_or(("", 0), |m| (m.id.as_str(), m.customers_behind));
+    let title = if pending.open {
+        format!("Open {name}?")
     } else {
-        format!("{behind} of {} customers behind it get supply", scene.homes.len())
+        format!("Close {name}?")
+    };
+    let at = pos2(row.min.x, card.min.y + 18.0);
+    text::text(
+        ui,
+        at,
+        Align2::LEFT_CENTER,
+        &Style::strong(14.0, cx.theme.text1),
+        &title,
+    );
+    let words = if pending.open {
+        format!(
+            "{behind} of {} customers behind it lose supply",
+            scene.homes.len()
+        )
+    } else {
+        format!(
+            "{behind} of {} customers behind it get supply",
+            scene.homes.len()
+        )
     };
     let style = Style::body(12.0, cx.theme.text1);
-    text::text_within(ui, at + vec2(0.0, 20.0), Align2::LEFT_CENTER, &style, row.width(), &words);
-    let names = behind_names(cx.view, pending.mlmd);
+    text::text_within(
+        ui,
+        at + vec2(0.0, 20.0),
+        Align2::LEFT_CENTER,
+        &style,
+        row.width(),
+        &words,
+    );
     let style = Style::body(11.0, cx.theme.text2);
-    text::text_within(ui, at + vec2(0.0, 37.0), Align2::LEFT_CENTER, &style, row.width(), &names);
+    let names = fitting(
+        ui,
+        &style,
+        row.width(),
+        &behind_names(cx.view, pending.mlmd),
+    );
+    text::text(
+        ui,
+        at + vec2(0.0, 37.0),
+        Align2::LEFT_CENTER,
+        &style,
+        &names,
+    );
     let half = (row.width() - 8.0) * 0.5;
     let operate = Rect::from_min_size(row.min, vec2(half, 24.0));
     let keep = Rect::from_min_size(pos2(row.min.x + half + 8.0, row.min.y), vec2(half, 24.0));
@@ -101,7 +164,7 @@ fn strip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, row: Rect, pending: &PendingSwitc
 }
 
 /// Customers behind a breaker by name, through every breaker below it.
-fn behind_names(view: &ViewModel, mlmd: usize) -> String {
+fn behind_names(view: &ViewModel, mlmd: usize) -> Vec<&str> {
     let below = |mut index: usize| -> bool {
         // A chain of parents is never longer than the number of breakers.
         for _ in 0..=view.scene.mlmds.len() {
@@ -115,12 +178,23 @@ fn behind_names(view: &ViewModel, mlmd: usize) -> String {
         }
         false
     };
-    let names: Vec<&str> = view
-        .scene
+    view.scene
         .homes
         .iter()
         .filter(|home| below(home.mlmd))
         .map(|home| home.id.as_str())
-        .collect();
-    names.join(", ")
+        .collect()
+}
+
+/// As many names as fit, and how many more there are.
+fn fitting(ui: &Ui, style: &Style, room: f32, names: &[&str]) -> String {
+    let words = |shown: usize| match names.len() - shown {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..shown].join(", ")),
+    };
+    let most = names.len().min(40);
+    let shown = (1..=most)
+        .rev()
+        .find(|&n| text::width(ui, style, &words(n)) <= room);
+    words(shown.unwrap_or(most.min(1)))
 }

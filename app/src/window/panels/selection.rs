@@ -25,26 +25,48 @@ pub struct Fact {
 impl Fact {
     /// A value without limits.
     pub fn plain(name: &'static str, value: String, note: &str) -> Self {
-        Self { name, value, bar: None, note: note.to_owned() }
+        Self {
+            name,
+            value,
+            bar: None,
+            note: note.to_owned(),
+        }
     }
 }
 
 /// Details of the selection, if the twin has prepared those of this entity.
 pub fn details<'a>(view: &'a ViewModel, what: Selected) -> Option<&'a SelectionView> {
-    view.selection.as_ref().filter(|details| details.what == Some(what))
+    view.selection
+        .as_ref()
+        .filter(|details| details.what == Some(what))
 }
 
 /// Shows the selection below the alarm list.
 pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
-    let Some(what) = cx.state.selected else {
+    let Some(what) = cx
+        .state
+        .selected
+        .filter(|what| facts::known(cx.view, *what))
+    else {
         let mut column = Column::inside(rect);
         column.heading(ui, cx, "SELECTION", "Tab next asset");
-        let words = "Click a house, a breaker, a conductor or a block. Tab goes from asset to asset.";
-        text::paragraph(ui, pos2(column.left, column.y), &Style::body(12.0, cx.theme.text2), column.width(), words);
+        let words =
+            "Click a house, a breaker, a conductor or a block. Tab goes from asset to asset.";
+        text::paragraph(
+            ui,
+            pos2(column.left, column.y),
+            &Style::body(12.0, cx.theme.text2),
+            column.width(),
+            words,
+        );
         refused(ui, cx, rect);
         return;
     };
-    let foot = if matches!(what, Selected::Mlmd(_)) && cx.state.pending.is_some() { 116.0 } else { 56.0 };
+    let foot = if matches!(what, Selected::Mlmd(_)) && cx.state.pending.is_some() {
+        116.0
+    } else {
+        56.0
+    };
     let body = Rect::from_min_max(rect.min, pos2(rect.max.x, rect.max.y - foot));
     super::scrolled(ui, "selection", body, |ui, area| {
         let mut column = Column::inside(area);
@@ -68,11 +90,25 @@ fn title(ui: &Ui, cx: &Cx<'_>, column: &mut Column, what: Selected) {
     let y = column.y + 14.0;
     let name = hit::name(&cx.view.scene, what);
     let style = Style::strong(20.0, cx.theme.text1);
-    let shown = text::text_within(ui, pos2(column.left, y), Align2::LEFT_CENTER, &style, column.width(), &name);
+    let shown = text::text_within(
+        ui,
+        pos2(column.left, y),
+        Align2::LEFT_CENTER,
+        &style,
+        column.width(),
+        &name,
+    );
     let room = column.right - shown.max.x - 8.0;
     let kind = facts::kind(cx.view, what);
     let at = pos2(shown.max.x + 8.0, y + 1.0);
-    text::text_within(ui, at, Align2::LEFT_CENTER, &Style::body(13.0, cx.theme.text2), room, &kind);
+    text::text_within(
+        ui,
+        at,
+        Align2::LEFT_CENTER,
+        &Style::body(13.0, cx.theme.text2),
+        room,
+        &kind,
+    );
     column.y += 36.0;
 }
 
@@ -81,34 +117,77 @@ fn values(ui: &Ui, cx: &Cx<'_>, column: &mut Column, what: Selected) {
     let value_x = column.left + if wide { 148.0 } else { 136.0 };
     for fact in facts::of(cx.view, what) {
         let y = column.y + 12.0;
-        text::text(ui, pos2(column.left, y), Align2::LEFT_CENTER, &Style::body(12.0, cx.theme.text2), fact.name);
+        text::text(
+            ui,
+            pos2(column.left, y),
+            Align2::LEFT_CENTER,
+            &Style::body(12.0, cx.theme.text2),
+            fact.name,
+        );
         let style = Style::strong(14.0, cx.theme.text1);
-        text::text(ui, pos2(value_x, y), Align2::RIGHT_CENTER, &style, &fact.value);
+        text::text(
+            ui,
+            pos2(value_x, y),
+            Align2::RIGHT_CENTER,
+            &style,
+            &fact.value,
+        );
         let mut note_from = value_x + 12.0;
         if let Some((share, limit)) = fact.bar {
-            let bar = Rect::from_min_size(pos2(value_x + 16.0, y - 2.5), vec2(if wide { 88.0 } else { 56.0 }, 5.0));
+            let bar = Rect::from_min_size(
+                pos2(value_x + 16.0, y - 2.5),
+                vec2(if wide { 88.0 } else { 56.0 }, 5.0),
+            );
             draw::gauge(ui.painter(), bar, share, limit, cx.theme);
             note_from = bar.max.x + 6.0;
         }
         if !fact.note.is_empty() {
             let room = column.right - note_from;
             let note = Style::body(11.0, cx.theme.text2);
-            text::text_within(ui, pos2(column.right, y), Align2::RIGHT_CENTER, &note, room, &fact.note);
+            text::text_if_fits(
+                ui,
+                pos2(column.right, y),
+                Align2::RIGHT_CENTER,
+                &note,
+                room,
+                &fact.note,
+            );
         }
         column.y += if cx.compact { 22.0 } else { 26.0 };
     }
     if let Some((good, words)) = facts::quality(cx.view, what) {
         let y = column.y + 12.0;
-        text::text(ui, pos2(column.left, y), Align2::LEFT_CENTER, &Style::body(12.0, cx.theme.text2), "Quality");
+        text::text(
+            ui,
+            pos2(column.left, y),
+            Align2::LEFT_CENTER,
+            &Style::body(12.0, cx.theme.text2),
+            "Quality",
+        );
         let dot = pos2(column.left + 84.0, y);
         if good {
             ui.painter().circle_filled(dot, 3.5, cx.theme.text1);
         } else {
-            ui.painter().circle_stroke(dot, 3.0, egui::Stroke::new(1.25, cx.theme.text2));
+            ui.painter()
+                .circle_stroke(dot, 3.0, egui::Stroke::new(1.25, cx.theme.text2));
         }
         let room = column.right - dot.x - 10.0;
         let style = Style::body(12.0, cx.theme.text1);
-        text::text_within(ui, pos2(dot.x + 10.0, y), Align2::LEFT_CENTER, &style, room, &words);
+        // Who measured it is left out where it does not fit.
+        let short = words.split(" by ").next().unwrap_or_default();
+        let shown = if text::width(ui, &style, &words) <= room {
+            &words
+        } else {
+            short
+        };
+        text::text_within(
+            ui,
+            pos2(dot.x + 10.0, y),
+            Align2::LEFT_CENTER,
+            &style,
+            room,
+            shown,
+        );
         column.y += 26.0;
     }
 }
@@ -135,7 +214,11 @@ fn trends(ui: &Ui, cx: &Cx<'_>, column: &mut Column, what: Selected) {
         }
         .show(ui, cx, column);
     }
-    let power = if matches!(what, Selected::Mlmd(_)) { "POWER THROUGH, 6 H" } else { "POWER, 6 H" };
+    let power = if matches!(what, Selected::Mlmd(_)) {
+        "POWER THROUGH, 6 H"
+    } else {
+        "POWER, 6 H"
+    };
     Trend {
         title: power,
         unit: "kW",
@@ -151,19 +234,45 @@ fn trends(ui: &Ui, cx: &Cx<'_>, column: &mut Column, what: Selected) {
 
 /// What makes up the shown value.
 fn why(ui: &Ui, cx: &Cx<'_>, column: &mut Column, what: Selected) {
-    let Some(details) = details(cx.view, what).filter(|d| !d.why.is_empty()) else { return };
+    let Some(details) = details(cx.view, what).filter(|d| !d.why.is_empty()) else {
+        return;
+    };
     let y = column.y + 10.0;
-    text::text(ui, pos2(column.left, y), Align2::LEFT_CENTER, &Style::heading(cx.theme.text2), "WHY THIS VALUE");
+    text::text(
+        ui,
+        pos2(column.left, y),
+        Align2::LEFT_CENTER,
+        &Style::heading(cx.theme.text2),
+        "WHY THIS VALUE",
+    );
     column.y += 22.0;
     for (cause, value) in details.why.iter().take(12) {
         let y = column.y + 10.0;
-        let tick = [pos2(column.left + 1.0, y - 6.0), pos2(column.left + 1.0, y + 6.0)];
-        ui.painter().line_segment(tick, egui::Stroke::new(1.0, cx.theme.text3));
+        let tick = [
+            pos2(column.left + 1.0, y - 6.0),
+            pos2(column.left + 1.0, y + 6.0),
+        ];
+        ui.painter()
+            .line_segment(tick, egui::Stroke::new(1.0, cx.theme.text3));
         let style = Style::strong(12.0, cx.theme.text1);
-        let shown = text::text_within(ui, pos2(column.right, y), Align2::RIGHT_CENTER, &style, column.width() * 0.55, value);
+        let shown = text::text_within(
+            ui,
+            pos2(column.right, y),
+            Align2::RIGHT_CENTER,
+            &style,
+            column.width() * 0.55,
+            value,
+        );
         let room = shown.min.x - column.left - 20.0;
         let cause_at = pos2(column.left + 12.0, y);
-        text::text_within(ui, cause_at, Align2::LEFT_CENTER, &Style::body(12.0, cx.theme.text2), room, cause);
+        text::text_within(
+            ui,
+            cause_at,
+            Align2::LEFT_CENTER,
+            &Style::body(12.0, cx.theme.text2),
+            room,
+            cause,
+        );
         column.y += 20.0;
     }
     column.y += 8.0;
@@ -171,9 +280,23 @@ fn why(ui: &Ui, cx: &Cx<'_>, column: &mut Column, what: Selected) {
 
 /// The last refused command, until something is selected.
 fn refused(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
-    let Some(last) = cx.view.rejections.last() else { return };
+    let Some(last) = cx.view.rejections.last() else {
+        return;
+    };
     let mut column = Column::inside(rect);
     column.y += 96.0;
-    text::text(ui, pos2(column.left, column.y), Align2::LEFT_CENTER, &Style::heading(cx.theme.text2), "LAST REFUSED COMMAND");
-    text::paragraph(ui, pos2(column.left, column.y + 12.0), &Style::body(12.0, cx.theme.text1), column.width(), last);
+    text::text(
+        ui,
+        pos2(column.left, column.y),
+        Align2::LEFT_CENTER,
+        &Style::heading(cx.theme.text2),
+        "LAST REFUSED COMMAND",
+    );
+    text::paragraph(
+        ui,
+        pos2(column.left, column.y + 12.0),
+        &Style::body(12.0, cx.theme.text1),
+        column.width(),
+        last,
+    );
 }

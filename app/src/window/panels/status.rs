@@ -22,7 +22,13 @@ impl Pen<'_> {
             self.end = self.x;
             return false;
         }
-        text::text(self.ui, pos2(self.x, self.y), Align2::LEFT_CENTER, style, words);
+        text::text(
+            self.ui,
+            pos2(self.x, self.y),
+            Align2::LEFT_CENTER,
+            style,
+            words,
+        );
         self.x += width + gap;
         true
     }
@@ -35,7 +41,9 @@ impl Pen<'_> {
     fn divider(&mut self, cx: &Cx<'_>) {
         if self.fits(40.0) {
             let line = [pos2(self.x, self.y - 9.0), pos2(self.x, self.y + 9.0)];
-            self.ui.painter().line_segment(line, Stroke::new(1.0, cx.theme.rule));
+            self.ui
+                .painter()
+                .line_segment(line, Stroke::new(1.0, cx.theme.rule));
             self.x += 16.0;
         }
     }
@@ -45,7 +53,12 @@ impl Pen<'_> {
 pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let theme = cx.theme;
     let right = tabs(ui, cx, rect);
-    let mut pen = Pen { ui, x: rect.min.x + 16.0, y: rect.center().y, end: right - 12.0 };
+    let mut pen = Pen {
+        ui,
+        x: rect.min.x + 16.0,
+        y: rect.center().y,
+        end: right - 12.0,
+    };
     draw::logo(ui.painter(), pos2(pen.x + 8.0, pen.y), theme.text1);
     pen.x += 24.0;
     pen.write(&Style::strong(14.0, theme.text1), "Gridloom", 12.0);
@@ -60,7 +73,10 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     if !cx.compact {
         pen.divider(cx);
         pen.write(&Style::heading(theme.text2), "ENGINE", 8.0);
-        let age = format!("alarms checked {} s ago", text::plain(cx.playback.alarms_checked_s, 1));
+        let age = format!(
+            "alarms checked {} s ago",
+            text::plain(cx.playback.alarms_checked_s, 1)
+        );
         pen.write(&Style::body(12.0, theme.text2), &age, 16.0);
     }
 }
@@ -70,33 +86,82 @@ fn tabs(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
     let theme = cx.theme;
     let find = Rect::from_min_max(pos2(rect.max.x - 112.0, rect.min.y), rect.max);
     let response = ui.interact(find, ui.id().with("find"), egui::Sense::click());
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, true, "Find asset"));
+    response
+        .widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, true, "Find asset"));
     if response.clicked() {
         cx.state.palette = Some(String::new());
     }
     let y = rect.center().y;
-    let ink = if response.hovered() { theme.text1 } else { theme.text2 };
-    text::text(ui, pos2(find.min.x + 8.0, y), Align2::LEFT_CENTER, &Style::body(12.0, ink), "Find");
-    text::text(ui, pos2(find.max.x - 16.0, y), Align2::RIGHT_CENTER, &Style::mono(11.0, theme.text3), "Ctrl K");
-    let tab = Rect::from_min_max(pos2(find.min.x - 92.0, rect.min.y), pos2(find.min.x - 4.0, rect.max.y - 1.0));
-    ui.painter().rect_filled(tab, CornerRadius::ZERO, theme.raised);
+    let ink = if response.hovered() {
+        theme.text1
+    } else {
+        theme.text2
+    };
+    text::text(
+        ui,
+        pos2(find.min.x + 8.0, y),
+        Align2::LEFT_CENTER,
+        &Style::body(12.0, ink),
+        "Find",
+    );
+    text::text(
+        ui,
+        pos2(find.max.x - 16.0, y),
+        Align2::RIGHT_CENTER,
+        &Style::mono(11.0, theme.text3),
+        "Ctrl K",
+    );
+    let tab = Rect::from_min_max(
+        pos2(find.min.x - 92.0, rect.min.y),
+        pos2(find.min.x - 4.0, rect.max.y - 1.0),
+    );
+    ui.painter()
+        .rect_filled(tab, CornerRadius::ZERO, theme.raised);
     let foot = Rect::from_min_max(pos2(tab.min.x, tab.max.y - 2.0), tab.max);
     ui.painter().rect_filled(foot, 0.0, theme.text1);
-    text::text(ui, pos2(tab.min.x + 10.0, y), Align2::LEFT_CENTER, &Style::mono(11.0, theme.text3), "F1");
-    text::text(ui, pos2(tab.min.x + 28.0, y), Align2::LEFT_CENTER, &Style::strong(13.0, theme.text1), "Operate");
+    text::text(
+        ui,
+        pos2(tab.min.x + 10.0, y),
+        Align2::LEFT_CENTER,
+        &Style::mono(11.0, theme.text3),
+        "F1",
+    );
+    text::text(
+        ui,
+        pos2(tab.min.x + 28.0, y),
+        Align2::LEFT_CENTER,
+        &Style::strong(13.0, theme.text1),
+        "Operate",
+    );
     let other = cx.state.theme.other();
     let name = match other {
         super::super::theme::ThemeName::Day => "Day",
         super::super::theme::ThemeName::Night => "Night",
     };
-    let theme_tab = Rect::from_min_max(pos2(tab.min.x - 70.0, rect.min.y), pos2(tab.min.x - 6.0, rect.max.y));
+    let theme_tab = Rect::from_min_max(
+        pos2(tab.min.x - 70.0, rect.min.y),
+        pos2(tab.min.x - 6.0, rect.max.y),
+    );
     let response = ui.interact(theme_tab, ui.id().with("theme"), egui::Sense::click());
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, true, "Change theme"));
+    response
+        .widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, true, "Change theme"));
     if response.clicked() {
         cx.state.theme = other;
     }
-    text::text(ui, pos2(theme_tab.min.x + 6.0, y), Align2::LEFT_CENTER, &Style::mono(11.0, theme.text3), "T");
-    text::text(ui, pos2(theme_tab.min.x + 20.0, y), Align2::LEFT_CENTER, &Style::body(12.0, theme.text2), name);
+    text::text(
+        ui,
+        pos2(theme_tab.min.x + 6.0, y),
+        Align2::LEFT_CENTER,
+        &Style::mono(11.0, theme.text3),
+        "T",
+    );
+    text::text(
+        ui,
+        pos2(theme_tab.min.x + 20.0, y),
+        Align2::LEFT_CENTER,
+        &Style::body(12.0, theme.text2),
+        name,
+    );
     theme_tab.min.x
 }
 
@@ -107,7 +172,14 @@ fn title(pen: &mut Pen<'_>, cx: &Cx<'_>) {
     let galley = text::galley(pen.ui, &style, most, &scene.title);
     let width = galley.size().x;
     if pen.fits(width) {
-        text::text_within(pen.ui, pos2(pen.x, pen.y), Align2::LEFT_CENTER, &style, most, &scene.title);
+        text::text_within(
+            pen.ui,
+            pos2(pen.x, pen.y),
+            Align2::LEFT_CENTER,
+            &style,
+            most,
+            &scene.title,
+        );
         pen.x += width + 16.0;
     }
 }
@@ -118,10 +190,16 @@ fn mode(pen: &mut Pen<'_>, cx: &Cx<'_>) {
     if grid.grid_tied {
         pen.ui.painter().circle_filled(dot, 4.0, cx.theme.text1);
     } else {
-        pen.ui.painter().circle_stroke(dot, 4.0, Stroke::new(1.5, cx.theme.text1));
+        pen.ui
+            .painter()
+            .circle_stroke(dot, 4.0, Stroke::new(1.5, cx.theme.text1));
     }
     pen.x += 16.0;
-    let words = if grid.grid_tied { "GRID-TIED" } else { "ISLAND" };
+    let words = if grid.grid_tied {
+        "GRID-TIED"
+    } else {
+        "ISLAND"
+    };
     let strong = Style::strong(13.0, cx.theme.text1);
     pen.write(&strong, words, 10.0);
     pen.write(&strong, &text::plain(grid.frequency_hz, 2), 6.0);
@@ -137,7 +215,12 @@ fn alarms(pen: &mut Pen<'_>, cx: &Cx<'_>) {
         pen.write(&Style::heading(theme.text2), "ALARMS", 8.0);
     }
     for level in 0..3 {
-        let count = cx.view.alarms.iter().filter(|a| a.active && a.priority as usize == level).count();
+        let count = cx
+            .view
+            .alarms
+            .iter()
+            .filter(|a| a.active && a.priority as usize == level)
+            .count();
         if !pen.fits(40.0) {
             return;
         }
@@ -147,7 +230,11 @@ fn alarms(pen: &mut Pen<'_>, cx: &Cx<'_>) {
             draw::alarm_digit(pen.ui, at, level, 11.0, theme);
         }
         pen.x += 19.0;
-        let style = if count > 0 { Style::strong(13.0, theme.text1) } else { Style::body(13.0, theme.text2) };
+        let style = if count > 0 {
+            Style::strong(13.0, theme.text1)
+        } else {
+            Style::body(13.0, theme.text2)
+        };
         pen.write(&style, &count.to_string(), 10.0);
     }
     if !cx.compact {
@@ -158,7 +245,11 @@ fn alarms(pen: &mut Pen<'_>, cx: &Cx<'_>) {
             .iter()
             .filter(|a| a.raised.0 <= now && now - a.raised.0 < 600_000)
             .count();
-        pen.write(&Style::body(12.0, theme.text2), &format!("{recent} in 10 min"), 14.0);
+        pen.write(
+            &Style::body(12.0, theme.text2),
+            &format!("{recent} in 10 min"),
+            14.0,
+        );
     }
 }
 
@@ -175,16 +266,32 @@ fn ledgers(pen: &mut Pen<'_>, cx: &Cx<'_>) {
     pen.ui.painter().rect_filled(square, 0.0, theme.ledger);
     pen.x += 16.0;
     for ledger in cx.view.ledgers.iter().take(4) {
-        let short = if ledger.id == "root" { "root".to_owned() } else { ledger.id.clone() };
+        let short = if ledger.id == "root" {
+            "root".to_owned()
+        } else {
+            ledger.id.clone()
+        };
         pen.write(&Style::body(12.0, theme.text2), &short, 4.0);
-        pen.write(&Style::strong(13.0, theme.text1), &text::grouped(ledger.height), 10.0);
+        pen.write(
+            &Style::strong(13.0, theme.text1),
+            &text::grouped(ledger.height),
+            10.0,
+        );
     }
     if cx.compact {
         return;
     }
     let oldest = cx.view.ledgers.iter().map(|l| l.age_s).fold(0.0, f64::max);
-    pen.write(&Style::body(12.0, theme.text2), &format!("oldest {} s ago", text::plain(oldest, 1)), 10.0);
+    pen.write(
+        &Style::body(12.0, theme.text2),
+        &format!("oldest {} s ago", text::plain(oldest, 1)),
+        10.0,
+    );
     let up: usize = cx.view.ledgers.iter().map(|l| l.validators_up).sum();
     let all: usize = cx.view.ledgers.iter().map(|l| l.validators).sum();
-    pen.write(&Style::body(12.0, theme.text2), &format!("{up}/{all} validators"), 14.0);
+    pen.write(
+        &Style::body(12.0, theme.text2),
+        &format!("{up}/{all} validators"),
+        14.0,
+    );
 }

@@ -27,30 +27,50 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let shares = [0.189, 0.153, 0.226, 0.217, 0.215];
     let mut x = steps.min.x;
     for (index, share) in shares.iter().enumerate() {
-        let cell = Rect::from_min_size(pos2(x, steps.min.y), vec2(steps.width() * share, steps.height()));
+        let cell = Rect::from_min_size(
+            pos2(x, steps.min.y),
+            vec2(steps.width() * share, steps.height()),
+        );
         step(ui, cx, cell, index);
         x = cell.max.x;
         if index + 1 < shares.len() {
             let stroke = Stroke::new(1.0, cx.theme.rule);
             let tip = pos2(x + 5.0, cell.center().y);
-            ui.painter().line_segment([pos2(x - 5.0, cell.min.y), tip], stroke);
-            ui.painter().line_segment([tip, pos2(x - 5.0, cell.max.y)], stroke);
+            ui.painter()
+                .line_segment([pos2(x - 5.0, cell.min.y), tip], stroke);
+            ui.painter()
+                .line_segment([tip, pos2(x - 5.0, cell.max.y)], stroke);
         }
     }
-    ui.painter().line_segment([lag.left_top() + vec2(0.5, 0.0), lag.left_bottom() + vec2(0.5, 0.0)], Stroke::new(1.0, cx.theme.rule));
+    ui.painter().line_segment(
+        [
+            lag.left_top() + vec2(0.5, 0.0),
+            lag.left_bottom() + vec2(0.5, 0.0),
+        ],
+        Stroke::new(1.0, cx.theme.rule),
+    );
     show_lag(ui, cx, lag);
 }
 
 /// Note and value of a step.
 fn words(step: &StepView, index: usize) -> (String, String) {
-    let seconds = |s: Option<f64>| s.map_or("–".to_owned(), |s| format!("{} s", text::plain(s, 1)));
+    let seconds =
+        |s: Option<f64>| s.map_or("–".to_owned(), |s| format!("{} s", text::plain(s, 1)));
     match index {
         0 => {
-            let note = if step.note.is_empty() { "EM contract".to_owned() } else { step.note.clone() };
+            let note = if step.note.is_empty() {
+                "EM contract".to_owned()
+            } else {
+                step.note.clone()
+            };
             (note, text::grouped(step.count))
         }
         1 => {
-            let note = if step.note.is_empty() { format!("{} waiting", step.waiting) } else { step.note.clone() };
+            let note = if step.note.is_empty() {
+                format!("{} waiting", step.waiting)
+            } else {
+                step.note.clone()
+            };
             (note, text::grouped(step.count))
         }
         _ => {
@@ -59,7 +79,10 @@ fn words(step: &StepView, index: usize) -> (String, String) {
             } else {
                 format!("{} done", text::grouped(step.count))
             };
-            (format!("p95 {}, {tail}", seconds(step.p95_s)), seconds(step.last_s))
+            (
+                format!("p95 {}, {tail}", seconds(step.p95_s)),
+                seconds(step.last_s),
+            )
         }
     }
 }
@@ -68,26 +91,71 @@ fn step(ui: &Ui, cx: &Cx<'_>, cell: Rect, index: usize) {
     let theme = cx.theme;
     let (letter, name) = STEPS[index];
     let (note, value) = words(&cx.view.steps[index], index);
-    let badge = pos2(cell.min.x + 28.0 - if index > 0 { 4.0 } else { 0.0 }, cell.center().y);
-    ui.painter().circle(badge, 10.0, theme.raised, Stroke::new(1.0, theme.edge));
-    text::text(ui, badge, Align2::CENTER_CENTER, &Style::strong(12.0, theme.text1), letter);
+    let badge = pos2(
+        cell.min.x + 28.0 - if index > 0 { 4.0 } else { 0.0 },
+        cell.center().y,
+    );
+    ui.painter()
+        .circle(badge, 10.0, theme.raised, Stroke::new(1.0, theme.edge));
+    text::text(
+        ui,
+        badge,
+        Align2::CENTER_CENTER,
+        &Style::strong(12.0, theme.text1),
+        letter,
+    );
     let right = pos2(cell.max.x - 16.0, cell.center().y);
-    let shown = text::text(ui, right, Align2::RIGHT_CENTER, &Style::strong(14.0, theme.text1), &value);
+    let shown = text::text(
+        ui,
+        right,
+        Align2::RIGHT_CENTER,
+        &Style::strong(14.0, theme.text1),
+        &value,
+    );
     let left = badge.x + 20.0;
     if cx.compact {
         let room = shown.min.x - left - 8.0;
         if text::width(ui, &Style::body(12.0, theme.text2), name) <= room {
-            text::text(ui, pos2(left, cell.center().y), Align2::LEFT_CENTER, &Style::body(12.0, theme.text2), name);
+            text::text(
+                ui,
+                pos2(left, cell.center().y),
+                Align2::LEFT_CENTER,
+                &Style::body(12.0, theme.text2),
+                name,
+            );
         }
         return;
     }
     let bars = index >= 2 && !cx.view.steps[index].recent_s.is_empty();
-    let end = if bars { shown.min.x.min(cell.max.x - 66.0) - 96.0 } else { shown.min.x - 8.0 };
+    let end = if bars {
+        shown.min.x.min(cell.max.x - 66.0) - 96.0
+    } else {
+        shown.min.x - 8.0
+    };
     let room = end - left;
-    text::text_within(ui, pos2(left, cell.center().y - 8.0), Align2::LEFT_CENTER, &Style::strong(12.0, theme.text1), room, name);
-    text::text_within(ui, pos2(left, cell.center().y + 8.5), Align2::LEFT_CENTER, &Style::body(11.0, theme.text2), room, &note);
+    text::text_within(
+        ui,
+        pos2(left, cell.center().y - 8.0),
+        Align2::LEFT_CENTER,
+        &Style::strong(12.0, theme.text1),
+        room,
+        name,
+    );
+    text::text_within(
+        ui,
+        pos2(left, cell.center().y + 8.5),
+        Align2::LEFT_CENTER,
+        &Style::body(11.0, theme.text2),
+        room,
+        &note,
+    );
     if bars {
-        spark(ui, cx, Rect::from_min_size(pos2(end + 6.0, cell.center().y - 10.0), vec2(80.0, 20.0)), &cx.view.steps[index].recent_s);
+        spark(
+            ui,
+            cx,
+            Rect::from_min_size(pos2(end + 6.0, cell.center().y - 10.0), vec2(80.0, 20.0)),
+            &cx.view.steps[index].recent_s,
+        );
     }
 }
 
@@ -95,7 +163,12 @@ fn step(ui: &Ui, cx: &Cx<'_>, cell: Rect, index: usize) {
 fn spark(ui: &Ui, cx: &Cx<'_>, rect: Rect, values: &[f32]) {
     let count = 13;
     let shown = &values[values.len().saturating_sub(count)..];
-    let top = shown.iter().copied().filter(|v| v.is_finite()).fold(0.0_f32, f32::max).max(1e-3);
+    let top = shown
+        .iter()
+        .copied()
+        .filter(|v| v.is_finite())
+        .fold(0.0_f32, f32::max)
+        .max(1e-3);
     for (k, value) in shown.iter().enumerate().filter(|(_, v)| v.is_finite()) {
         let x = rect.max.x - (shown.len() - k) as f32 * 6.0;
         let h = (rect.height() * (value / top) * 0.9).max(1.0);
@@ -107,11 +180,36 @@ fn spark(ui: &Ui, cx: &Cx<'_>, rect: Rect, values: &[f32]) {
 fn show_lag(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
     let theme = cx.theme;
     let y = rect.center().y;
-    let name = text::text(ui, pos2(rect.min.x + 16.0, y), Align2::LEFT_CENTER, &Style::heading(theme.text2), "LEDGER LAG");
-    let lag = cx.view.ledger_lag_s.iter().copied().filter(|l| l.is_finite()).fold(f64::NAN, f64::max);
-    let value = if lag.is_finite() { format!("{} s", text::plain(lag, 1)) } else { "–".to_owned() };
-    let shown = text::text(ui, pos2(rect.max.x - 16.0, y), Align2::RIGHT_CENTER, &Style::strong(14.0, theme.text1), &value);
-    let bar = Rect::from_min_max(pos2(name.max.x + 20.0, y - 3.0), pos2((rect.max.x - 90.0).min(shown.min.x - 12.0), y + 3.0));
+    let name = text::text(
+        ui,
+        pos2(rect.min.x + 16.0, y),
+        Align2::LEFT_CENTER,
+        &Style::heading(theme.text2),
+        "LEDGER LAG",
+    );
+    let lag = cx
+        .view
+        .ledger_lag_s
+        .iter()
+        .copied()
+        .filter(|l| l.is_finite())
+        .fold(f64::NAN, f64::max);
+    let value = if lag.is_finite() {
+        format!("{} s", text::plain(lag, 1))
+    } else {
+        "–".to_owned()
+    };
+    let shown = text::text(
+        ui,
+        pos2(rect.max.x - 16.0, y),
+        Align2::RIGHT_CENTER,
+        &Style::strong(14.0, theme.text1),
+        &value,
+    );
+    let bar = Rect::from_min_max(
+        pos2(name.max.x + 20.0, y - 3.0),
+        pos2((rect.max.x - 90.0).min(shown.min.x - 12.0), y + 3.0),
+    );
     if !bar.is_positive() {
         return;
     }
@@ -122,5 +220,8 @@ fn show_lag(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
         ui.painter().rect_filled(fill, 0.0, theme.ledger_dim(0.8));
     }
     let x = bar.center().x;
-    ui.painter().line_segment([pos2(x, bar.min.y - 4.0), pos2(x, bar.max.y + 4.0)], Stroke::new(1.0, theme.text2));
+    ui.painter().line_segment(
+        [pos2(x, bar.min.y - 4.0), pos2(x, bar.max.y + 4.0)],
+        Stroke::new(1.0, theme.text2),
+    );
 }

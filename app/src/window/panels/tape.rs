@@ -34,11 +34,23 @@ impl Axis {
 
 /// Shows the tape.
 pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
-    let names_w = if cx.compact { 84.0 } else { NAMES };
-    let end_ms = cx.view.scene.duration_ms.max(cx.view.head.start(cx.view.scene.tick_ms).0).max(3_600_000);
-    let axis = Axis { left: rect.min.x + names_w, right: rect.max.x - 16.0, end_ms: end_ms as f64 };
+    let names_w = if cx.compact { 100.0 } else { NAMES };
+    let end_ms = cx
+        .view
+        .scene
+        .duration_ms
+        .max(cx.view.head.start(cx.view.scene.tick_ms).0)
+        .max(3_600_000);
+    let axis = Axis {
+        left: rect.min.x + names_w,
+        right: rect.max.x - 16.0,
+        end_ms: end_ms as f64,
+    };
     let head_h = if cx.compact { 18.0 } else { 24.0 };
-    let body = Rect::from_min_max(pos2(axis.left, rect.min.y + head_h), pos2(rect.max.x, rect.max.y));
+    let body = Rect::from_min_max(
+        pos2(axis.left, rect.min.y + head_h),
+        pos2(rect.max.x, rect.max.y),
+    );
     let head_x = axis.x(cx.view.head.start(cx.view.scene.tick_ms).0);
     let future = Rect::from_min_max(pos2(head_x, body.min.y), body.max);
     ui.painter().rect_filled(future, 0.0, cx.theme.base);
@@ -47,13 +59,30 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let tracks: &[(&str, f32)] = if cx.compact {
         &[("Alarms", 20.0), ("Blocks", 16.0), ("Net kW", 28.0)]
     } else {
-        &[("Alarms", 19.0), ("Events", 18.0), ("Blocks", 18.0), ("Price", 21.0), ("Net kW", 31.0)]
+        &[
+            ("Alarms", 19.0),
+            ("Events", 18.0),
+            ("Blocks", 18.0),
+            ("Price", 21.0),
+            ("Net kW", 31.0),
+        ]
     };
     for (name, height) in tracks {
         let track = Rect::from_min_max(pos2(axis.left, y), pos2(axis.right, y + height));
         let middle = pos2(rect.min.x + 12.0, track.center().y);
-        text::text(ui, middle, Align2::LEFT_CENTER, &Style::body(11.0, cx.theme.text2), name);
-        draw::rule(ui.painter(), rect.min.x..=rect.max.x, y.round() - 0.5, cx.theme);
+        text::text(
+            ui,
+            middle,
+            Align2::LEFT_CENTER,
+            &Style::body(11.0, cx.theme.text2),
+            name,
+        );
+        draw::rule(
+            ui.painter(),
+            rect.min.x..=rect.max.x,
+            y.round() - 0.5,
+            cx.theme,
+        );
         let value = match *name {
             "Alarms" => alarms(ui.painter(), cx, &axis, track),
             "Events" => events(ui, cx, &axis, track),
@@ -63,7 +92,13 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         };
         if !value.is_empty() {
             let at = pos2(axis.left - 8.0, track.center().y);
-            text::text(ui, at, Align2::RIGHT_CENTER, &Style::strong(11.0, cx.theme.text1), &value);
+            text::text(
+                ui,
+                at,
+                Align2::RIGHT_CENTER,
+                &Style::strong(11.0, cx.theme.text1),
+                &value,
+            );
         }
         y += height;
     }
@@ -74,14 +109,18 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
 fn hours(ui: &Ui, cx: &Cx<'_>, axis: &Axis, rect: Rect, body: Rect) {
     let hours = axis.end_ms / 3_600_000.0;
     let px = f64::from(axis.right - axis.left) / hours.max(1e-6);
-    let every = [1, 2, 3, 4, 6, 12, 24, 48, 168].into_iter().find(|h| f64::from(*h) * px >= 46.0).unwrap_or(720);
+    let every = [1, 2, 3, 4, 6, 12, 24, 48, 168]
+        .into_iter()
+        .find(|h| f64::from(*h) * px >= 46.0)
+        .unwrap_or(720);
     let style = Style::body(11.0, cx.theme.text2);
     let y = (rect.min.y + body.min.y) * 0.5;
     let mut hour = 0;
     while f64::from(hour) <= hours + 1e-9 {
         let x = axis.x(u64::from(hour as u32) * 3_600_000);
         let stroke = Stroke::new(1.0, cx.theme.rule);
-        ui.painter().line_segment([pos2(x, body.min.y), pos2(x, body.max.y)], stroke);
+        ui.painter()
+            .line_segment([pos2(x, body.min.y), pos2(x, body.max.y)], stroke);
         let words = format!("{:02}:00", hour % 24);
         let (at, anchor) = if x + 18.0 > rect.max.x {
             (pos2(rect.max.x - 4.0, y), Align2::RIGHT_CENTER)
@@ -96,12 +135,23 @@ fn hours(ui: &Ui, cx: &Cx<'_>, axis: &Axis, rect: Rect, body: Rect) {
 fn alarms(painter: &Painter, cx: &Cx<'_>, axis: &Axis, track: Rect) -> String {
     for alarm in cx.view.alarms.iter().rev() {
         let at = pos2(axis.x(alarm.raised.0), track.center().y);
-        draw::alarm(painter, at, 12.0, alarm.priority as usize, alarm.active, cx.theme);
+        draw::alarm(
+            painter,
+            at,
+            12.0,
+            alarm.priority as usize,
+            alarm.active,
+            cx.theme,
+        );
     }
     // Alarms that cleared long ago are only known as events.
     for event in cx.view.events.iter() {
         if let EventKind::Alarm(priority) = event.kind
-            && !cx.view.alarms.iter().any(|alarm| alarm.raised == event.time)
+            && !cx
+                .view
+                .alarms
+                .iter()
+                .any(|alarm| alarm.raised == event.time)
         {
             let at = pos2(axis.x(event.time.0), track.center().y);
             draw::alarm(painter, at, 11.0, priority as usize, false, cx.theme);
@@ -125,10 +175,17 @@ fn events(ui: &Ui, cx: &Cx<'_>, axis: &Axis, track: Rect) -> String {
         let x = axis.x(event.time.0);
         if x - last_mark >= 2.0 {
             let y = track.center().y;
-            ui.painter().line_segment([pos2(x, y - 5.0), pos2(x, y + 5.0)], Stroke::new(1.5, cx.theme.text2));
+            ui.painter().line_segment(
+                [pos2(x, y - 5.0), pos2(x, y + 5.0)],
+                Stroke::new(1.5, cx.theme.text2),
+            );
             last_mark = x;
         }
-        let next = shown[index + 1..].iter().map(|e| axis.x(e.time.0)).find(|n| *n > x + 1.0).unwrap_or(track.max.x);
+        let next = shown[index + 1..]
+            .iter()
+            .map(|e| axis.x(e.time.0))
+            .find(|n| *n > x + 1.0)
+            .unwrap_or(track.max.x);
         let width = text::width(ui, &style, &event.text);
         if x >= free && x + 6.0 + width < next.min(track.max.x) {
             let at = pos2(x + 5.0, track.center().y);
@@ -149,7 +206,9 @@ fn blocks(painter: &Painter, cx: &Cx<'_>, axis: &Axis, track: Rect) -> String {
         let (from, to) = (axis.ms(x), axis.ms(x + pitch));
         let first = blocks.partition_point(|(time, ..)| time.0 < from);
         let last = blocks.partition_point(|(time, ..)| time.0 < to);
-        let Some(found) = blocks.get(first..last).filter(|found| !found.is_empty()) else { continue };
+        let Some(found) = blocks.get(first..last).filter(|found| !found.is_empty()) else {
+            continue;
+        };
         let late = found.iter().any(|(_, _, late)| *late);
         let (h, strength) = if late { (5.5, 0.9) } else { (2.0, 0.6) };
         let y = track.center().y + 2.0;
@@ -172,14 +231,17 @@ fn samples<'a>(
         .iter()
         .enumerate()
         .step_by(stride)
-        .map(move |(index, v)| v.is_finite().then(|| pos2(axis.x(index as u64 * step), y(*v))))
+        .map(move |(index, v)| {
+            v.is_finite()
+                .then(|| pos2(axis.x(index as u64 * step), y(*v)))
+        })
 }
 
 /// Smallest and largest finite value.
 fn extent<'a>(values: impl Iterator<Item = &'a f32>) -> Option<(f32, f32)> {
-    values
-        .filter(|v| v.is_finite())
-        .fold(None, |acc, v| Some(acc.map_or((*v, *v), |(lo, hi): (f32, f32)| (lo.min(*v), hi.max(*v)))))
+    values.filter(|v| v.is_finite()).fold(None, |acc, v| {
+        Some(acc.map_or((*v, *v), |(lo, hi): (f32, f32)| (lo.min(*v), hi.max(*v))))
+    })
 }
 
 /// One line per cluster, the first one strongest.
@@ -189,12 +251,22 @@ fn price(painter: &Painter, cx: &Cx<'_>, axis: &Axis, track: Rect) -> String {
         let span = (hi - lo).max(0.5);
         let y = |v: f32| track.max.y - 4.0 - (v - lo) / span * (track.height() - 8.0);
         for (cluster, values) in history.price_ct.iter().enumerate().rev() {
-            let colour = if cluster == 0 { cx.theme.energised } else { cx.theme.dead };
-            draw::series(painter, samples(cx, axis, values, y), Stroke::new(1.5, colour));
+            let colour = if cluster == 0 {
+                cx.theme.energised
+            } else {
+                cx.theme.dead
+            };
+            draw::series(
+                painter,
+                samples(cx, axis, values, y),
+                Stroke::new(1.5, colour),
+            );
         }
     }
     let first = cx.view.prices.first();
-    first.map_or(String::new(), |p| format!("{} ct", text::plain(p.scalar as f64 / 1e4, 1)))
+    first.map_or(String::new(), |p| {
+        format!("{} ct", text::plain(p.scalar as f64 / 1e4, 1))
+    })
 }
 
 /// Exchange with the upstream grid around zero.
@@ -205,12 +277,16 @@ fn net(painter: &Painter, cx: &Cx<'_>, axis: &Axis, track: Rect) -> String {
         let span = (hi - lo).max(1.0);
         let y = |v: f32| track.max.y - 4.0 - (v - lo) / span * (track.height() - 8.0);
         let zero = y(0.0);
-        for point in samples(cx, axis, values, y).flatten() {
-            let bar = Rect::from_x_y_ranges(point.x - 0.5..=point.x + 0.9, zero.min(point.y)..=zero.max(point.y));
-            painter.rect_filled(bar, 0.0, cx.theme.edge);
-        }
-        painter.line_segment([pos2(track.min.x, zero), pos2(track.max.x, zero)], Stroke::new(1.0, cx.theme.text3));
-        draw::series(painter, samples(cx, axis, values, y), Stroke::new(1.25, cx.theme.energised));
+        draw::filled(painter, samples(cx, axis, values, y), zero, cx.theme.edge);
+        painter.line_segment(
+            [pos2(track.min.x, zero), pos2(track.max.x, zero)],
+            Stroke::new(1.0, cx.theme.text3),
+        );
+        draw::series(
+            painter,
+            samples(cx, axis, values, y),
+            Stroke::new(1.25, cx.theme.energised),
+        );
     }
     text::signed(cx.view.balance.exchange_kw, 1)
 }
@@ -220,13 +296,29 @@ fn cursor(ui: &Ui, cx: &Cx<'_>, axis: &Axis, rect: Rect, head_h: f32) {
     let painter = ui.painter();
     let x = axis.x(cx.view.time.0);
     let top = rect.min.y + head_h;
-    painter.line_segment([pos2(x, top), pos2(x, rect.max.y)], Stroke::new(2.0, cx.theme.text1));
-    let points = vec![pos2(x - 5.0, top - 6.0), pos2(x + 5.0, top - 6.0), pos2(x, top + 1.0)];
-    painter.add(egui::Shape::convex_polygon(points, cx.theme.text1, Stroke::NONE));
+    painter.line_segment(
+        [pos2(x, top), pos2(x, rect.max.y)],
+        Stroke::new(2.0, cx.theme.text1),
+    );
+    let points = vec![
+        pos2(x - 5.0, top - 6.0),
+        pos2(x + 5.0, top - 6.0),
+        pos2(x, top + 1.0),
+    ];
+    painter.add(egui::Shape::convex_polygon(
+        points,
+        cx.theme.text1,
+        Stroke::NONE,
+    ));
     if let Some(target) = cx.playback.seeking {
         let x = axis.x(target.start(cx.view.scene.tick_ms).0);
         let dash = [pos2(x, top), pos2(x, rect.max.y)];
-        painter.extend(egui::Shape::dashed_line(&dash, Stroke::new(1.0, cx.theme.text2), 3.0, 3.0));
+        painter.extend(egui::Shape::dashed_line(
+            &dash,
+            Stroke::new(1.0, cx.theme.text2),
+            3.0,
+            3.0,
+        ));
     }
 }
 
@@ -237,7 +329,10 @@ fn scrub(ui: &Ui, cx: &mut Cx<'_>, axis: &Axis, rect: Rect) {
     response.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Slider, true, "Time tape"));
     let tick_ms = cx.view.scene.tick_ms.max(1);
     let target = |x: f32| axis.ms(x) / tick_ms;
-    if let Some(at) = response.interact_pointer_pos().filter(|_| response.clicked() || response.dragged()) {
+    if let Some(at) = response
+        .interact_pointer_pos()
+        .filter(|_| response.clicked() || response.dragged())
+    {
         let tick = target(at.x);
         if cx.state.scrub != Some(tick) {
             cx.state.scrub = Some(tick);
@@ -246,10 +341,18 @@ fn scrub(ui: &Ui, cx: &mut Cx<'_>, axis: &Axis, rect: Rect) {
     } else {
         cx.state.scrub = None;
     }
-    if let Some(at) = ui.input(|i| i.pointer.hover_pos()).filter(|at| hot.contains(*at)) {
+    if let Some(at) = ui
+        .input(|i| i.pointer.hover_pos())
+        .filter(|at| hot.contains(*at))
+    {
         let x = at.x;
         let dash = [pos2(x, hot.min.y), pos2(x, hot.max.y)];
-        ui.painter().extend(egui::Shape::dashed_line(&dash, Stroke::new(1.0, cx.theme.text3), 2.0, 3.0));
+        ui.painter().extend(egui::Shape::dashed_line(
+            &dash,
+            Stroke::new(1.0, cx.theme.text3),
+            2.0,
+            3.0,
+        ));
         let ms = axis.ms(x);
         let words = format!("{:02}:{:02}", ms / 3_600_000 % 24, ms / 60_000 % 60);
         let style = Style::mono(11.0, cx.theme.text1);

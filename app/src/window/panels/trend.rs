@@ -35,9 +35,24 @@ impl Trend<'_> {
     pub fn show(&self, ui: &Ui, cx: &Cx<'_>, column: &mut Column) {
         let theme = cx.theme;
         let y = column.y + 10.0;
-        text::text(ui, pos2(column.left, y), Align2::LEFT_CENTER, &Style::heading(theme.text2), self.title);
-        text::text(ui, pos2(column.right, y), Align2::RIGHT_CENTER, &Style::body(11.0, theme.text2), self.unit);
-        let rect = Rect::from_min_size(pos2(column.left, y + 12.0), vec2(column.width() - 40.0, self.height));
+        text::text(
+            ui,
+            pos2(column.left, y),
+            Align2::LEFT_CENTER,
+            &Style::heading(theme.text2),
+            self.title,
+        );
+        text::text(
+            ui,
+            pos2(column.right, y),
+            Align2::RIGHT_CENTER,
+            &Style::body(11.0, theme.text2),
+            self.unit,
+        );
+        let rect = Rect::from_min_size(
+            pos2(column.left, y + 12.0),
+            vec2(column.width() - 40.0, self.height),
+        );
         ui.painter().rect_filled(rect, 0.0, theme.base);
         column.y = rect.max.y + 22.0;
         let step = cx.view.history.step_ms.max(1);
@@ -51,21 +66,20 @@ impl Trend<'_> {
             let t = (index + first) as u64 * step;
             rect.min.x + rect.width() * (t.saturating_sub(from) as f32 / SPAN_MS as f32)
         };
-        let at = |v: f64| rect.max.y - rect.height() * ((v - lo) / (hi - lo)).clamp(0.0, 1.0) as f32;
+        let at =
+            |v: f64| rect.max.y - rect.height() * ((v - lo) / (hi - lo)).clamp(0.0, 1.0) as f32;
         self.axis_marks(ui, cx, rect, lo, hi, &at);
         let places = |(index, value): (usize, &f32)| {
-            value.is_finite().then(|| pos2(x(index), at(f64::from(*value))))
+            value
+                .is_finite()
+                .then(|| pos2(x(index), at(f64::from(*value))))
         };
         // One column per pixel is enough, however many samples there are.
         let stride = (window.len() / rect.width().max(1.0) as usize).max(1);
         if self.filled {
             let zero = at(self.zero);
-            for (index, _) in window.iter().enumerate().step_by(stride) {
-                if let Some(p) = places((index, &window[index])) {
-                    let bar = Rect::from_x_y_ranges(p.x - 0.5..=p.x + 0.8, zero.min(p.y)..=zero.max(p.y));
-                    ui.painter().rect_filled(bar, 0.0, theme.edge);
-                }
-            }
+            let points = window.iter().enumerate().step_by(stride).map(places);
+            draw::filled(ui.painter(), points, zero, theme.edge);
         }
         let points = window.iter().enumerate().step_by(stride).map(places);
         draw::series(ui.painter(), points, Stroke::new(1.5, theme.text1));
@@ -74,7 +88,13 @@ impl Trend<'_> {
         }
         hours(ui, cx, rect, from);
         if window.is_empty() {
-            text::text(ui, rect.center(), Align2::CENTER_CENTER, &Style::body(11.0, theme.text3), "no samples yet");
+            text::text(
+                ui,
+                rect.center(),
+                Align2::CENTER_CENTER,
+                &Style::body(11.0, theme.text3),
+                "no samples yet",
+            );
         }
     }
 
@@ -88,15 +108,34 @@ impl Trend<'_> {
         if hi - lo < 1e-6 {
             hi = lo + 1.0;
         }
-        let pad = if self.range.is_some() { 0.0 } else { (hi - lo) * 0.08 };
+        let pad = if self.range.is_some() {
+            0.0
+        } else {
+            (hi - lo) * 0.08
+        };
         (lo - pad, hi + pad)
     }
 
-    fn axis_marks(&self, ui: &Ui, cx: &Cx<'_>, rect: Rect, lo: f64, hi: f64, at: &dyn Fn(f64) -> f32) {
+    fn axis_marks(
+        &self,
+        ui: &Ui,
+        cx: &Cx<'_>,
+        rect: Rect,
+        lo: f64,
+        hi: f64,
+        at: &dyn Fn(f64) -> f32,
+    ) {
         let style = Style::body(11.0, cx.theme.text2);
-        let steps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0];
+        let steps = [
+            0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0,
+            1_000.0,
+        ];
         let lines = if rect.height() > 90.0 { 3.2 } else { 2.2 };
-        let step = steps.iter().copied().find(|s| (hi - lo) / s <= lines).unwrap_or(5_000.0);
+        let step = steps
+            .iter()
+            .copied()
+            .find(|s| (hi - lo) / s <= lines)
+            .unwrap_or(5_000.0);
         let first = (lo / step).ceil() as i64;
         for k in (first..).take(8) {
             let value = k as f64 * step;
@@ -105,11 +144,24 @@ impl Trend<'_> {
             }
             let y = at(value);
             let strong = (value - self.zero).abs() < 1e-9;
-            let colour = if strong { cx.theme.text3 } else { cx.theme.rule };
-            ui.painter().line_segment([pos2(rect.min.x, y), pos2(rect.max.x, y)], Stroke::new(1.0, colour));
+            let colour = if strong {
+                cx.theme.text3
+            } else {
+                cx.theme.rule
+            };
+            ui.painter().line_segment(
+                [pos2(rect.min.x, y), pos2(rect.max.x, y)],
+                Stroke::new(1.0, colour),
+            );
             let y = y.clamp(rect.min.y + 6.0, rect.max.y - 6.0);
             let words = text::plain(value, self.decimals);
-            text::text(ui, pos2(rect.max.x + 40.0, y), Align2::RIGHT_CENTER, &style, &words);
+            text::text(
+                ui,
+                pos2(rect.max.x + 40.0, y),
+                Align2::RIGHT_CENTER,
+                &style,
+                &words,
+            );
         }
     }
 }
@@ -124,6 +176,12 @@ fn hours(ui: &Ui, cx: &Cx<'_>, rect: Rect, from: u64) {
         if x < rect.min.x + 6.0 || x > rect.max.x - 4.0 {
             continue;
         }
-        text::text(ui, pos2(x, rect.max.y + 10.0), Align2::CENTER_CENTER, &style, &format!("{:02}", hour % 24));
+        text::text(
+            ui,
+            pos2(x, rect.max.y + 10.0),
+            Align2::CENTER_CENTER,
+            &style,
+            &format!("{:02}", hour % 24),
+        );
     }
 }

@@ -19,14 +19,31 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, column: &mut Column) {
     column.heading(ui, cx, "TRUTH PER M-LMD", &slot(cx));
     let head = Style::body(11.0, cx.theme.text2);
     let edges = edges(column);
-    for (x, name) in edges.iter().zip(["physics", "meters", "ledger", "residual %"]) {
-        text::text(ui, pos2(*x, column.y + 4.0), Align2::RIGHT_CENTER, &head, name);
+    let names = [
+        "physics",
+        "meters",
+        "ledger",
+        if cx.compact { "res. %" } else { "residual %" },
+    ];
+    for (x, name) in edges.iter().zip(names) {
+        text::text(
+            ui,
+            pos2(*x, column.y + 7.0),
+            Align2::RIGHT_CENTER,
+            &head,
+            name,
+        );
     }
-    column.y += 16.0;
+    column.y += 19.0;
     let mut clicked = None;
     let count = cx.view.mlmds.len().min(cx.view.scene.mlmds.len()).min(ROWS);
     for index in 0..count {
-        draw::rule(ui.painter(), column.left..=column.right, column.y.round() - 0.5, cx.theme);
+        draw::rule(
+            ui.painter(),
+            column.left..=column.right,
+            column.y.round() - 0.5,
+            cx.theme,
+        );
         row(ui, cx, column, index, &edges);
         let rect = Rect::from_min_size(pos2(column.left, column.y), vec2(column.width(), 24.0));
         let response = ui.interact(rect, ui.id().with(("truth", index)), egui::Sense::click());
@@ -35,8 +52,19 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, column: &mut Column) {
         }
         column.y += 24.0;
     }
-    draw::rule(ui.painter(), column.left..=column.right, column.y.round() - 0.5, cx.theme);
-    let note = if count == 0 { "No M-LMD in this scene" } else { "Meters + computed losses against area load" };
+    draw::rule(
+        ui.painter(),
+        column.left..=column.right,
+        column.y.round() - 0.5,
+        cx.theme,
+    );
+    let note = if count == 0 {
+        "No M-LMD in this scene"
+    } else if cx.compact {
+        "Meters + losses against area"
+    } else {
+        "Meters + computed losses against area load"
+    };
     text::text_within(
         ui,
         pos2(column.left, column.y + 14.0),
@@ -52,10 +80,25 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, column: &mut Column) {
     }
 }
 
+/// Energy in kWh with three figures or so, to keep the columns apart.
+fn energy(wh: i64) -> String {
+    let kwh = wh as f64 / 1_000.0;
+    let decimals = match kwh.abs() {
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
+    };
+    text::signed(kwh, decimals)
+}
+
 /// Right edges of the four columns.
 fn edges(column: &Column) -> [f32; 4] {
-    let unit = column.width() / 264.0;
-    [84.0, 140.0, 196.0, 264.0].map(|x| column.left + x * unit)
+    let at = if column.width() < 240.0 {
+        [72.0, 118.0, 164.0, 200.0]
+    } else {
+        [84.0, 140.0, 196.0, 264.0]
+    };
+    at.map(|x| column.left + x)
 }
 
 /// The slot the table speaks of: the last one that ended.
@@ -75,24 +118,60 @@ fn row(ui: &Ui, cx: &Cx<'_>, column: &Column, index: usize, edges: &[f32; 4]) {
     let name = &cx.view.scene.mlmds[index].id;
     let truth: &TruthView = &cx.view.mlmds[index].truth;
     let room = edges[0] - column.left - 46.0;
-    text::text_within(ui, pos2(column.left, y), Align2::LEFT_CENTER, &Style::strong(12.0, theme.text1), room.max(20.0), name);
+    text::text_within(
+        ui,
+        pos2(column.left, y),
+        Align2::LEFT_CENTER,
+        &Style::strong(12.0, theme.text1),
+        room.max(20.0),
+        name,
+    );
     let style = Style::body(12.0, theme.text1);
-    for (x, wh) in edges.iter().zip([truth.physics_wh, truth.meters_wh, truth.ledger_wh]) {
-        let words = wh.map_or("–".to_owned(), |wh| text::signed(wh as f64 / 1_000.0, 2));
+    for (x, wh) in edges
+        .iter()
+        .zip([truth.physics_wh, truth.meters_wh, truth.ledger_wh])
+    {
+        let words = wh.map_or("–".to_owned(), |wh| energy(wh));
         text::text(ui, pos2(*x, y), Align2::RIGHT_CENTER, &style, &words);
     }
     let Some(residual) = truth.residual_pct.filter(|r| r.is_finite()) else {
-        text::text(ui, pos2(edges[3], y), Align2::RIGHT_CENTER, &Style::body(12.0, theme.text3), "–");
+        text::text(
+            ui,
+            pos2(edges[3], y),
+            Align2::RIGHT_CENTER,
+            &Style::body(12.0, theme.text3),
+            "–",
+        );
         return;
     };
-    text::text(ui, pos2(edges[3], y), Align2::RIGHT_CENTER, &style, &text::plain(residual, 1));
+    text::text(
+        ui,
+        pos2(edges[3], y),
+        Align2::RIGHT_CENTER,
+        &style,
+        &text::plain(residual, 1),
+    );
+    if cx.compact {
+        return;
+    }
     let bar_w = (edges[3] - edges[2] - 44.0).clamp(6.0, 28.0);
     let bar = Rect::from_min_size(pos2(edges[2] + 14.0, y - 3.0), vec2(bar_w, 6.0));
     // The bar ends at 5 %, its tick stands at 2 %.
     let x = |pct: f64| bar.min.x + bar.width() * (pct / 5.0).clamp(0.0, 1.0) as f32;
     ui.painter().rect_filled(bar, 0.0, theme.raised);
-    let fill = if residual > WATCH_PCT { theme.text1 } else { theme.energised };
-    ui.painter().rect_filled(Rect::from_min_max(bar.min, pos2(x(residual), bar.max.y)), 0.0, fill);
+    let fill = if residual > WATCH_PCT {
+        theme.text1
+    } else {
+        theme.energised
+    };
+    ui.painter().rect_filled(
+        Rect::from_min_max(bar.min, pos2(x(residual), bar.max.y)),
+        0.0,
+        fill,
+    );
     let tick = x(WATCH_PCT);
-    ui.painter().line_segment([pos2(tick, bar.min.y - 2.0), pos2(tick, bar.max.y + 2.0)], Stroke::new(1.0, theme.text3));
+    ui.painter().line_segment(
+        [pos2(tick, bar.min.y - 2.0), pos2(tick, bar.max.y + 2.0)],
+        Stroke::new(1.0, theme.text3),
+    );
 }

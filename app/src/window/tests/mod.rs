@@ -1,0 +1,93 @@
+//! The window without a renderer: panels, keys and map through a test harness.
+
+mod colour;
+mod panels;
+mod raster;
+
+use std::sync::Arc;
+
+use egui_kittest::Harness;
+use gridloom_core::playback::PlaybackState;
+use gridloom_core::view::ViewModel;
+
+use super::fixture;
+use super::state::{UiAction, UiState};
+use super::text::{Painted, TextLog, log_id};
+use super::theme::Themes;
+use super::{fonts, ui};
+
+/// What a test shows and collects.
+struct Shown {
+    view: ViewModel,
+    playback: PlaybackState,
+    ui: UiState,
+    themes: Themes,
+    ready: bool,
+    actions: Vec<UiAction>,
+}
+
+impl Shown {
+    fn new(view: ViewModel) -> Self {
+        Self {
+            view,
+            playback: PlaybackState {
+                speed: 60.0,
+                ..PlaybackState::default()
+            },
+            ui: UiState::default(),
+            themes: Themes::built_in(),
+            ready: false,
+            actions: Vec::new(),
+        }
+    }
+}
+
+/// A day of the small network at an hour.
+fn at(hour: f64) -> ViewModel {
+    fixture::view(Arc::new(fixture::scene(&fixture::street())), hour, &[])
+}
+
+fn window(shown: Shown, size: (f32, f32)) -> Harness<'static, Shown> {
+    let mut harness = Harness::builder()
+        .with_size(egui::vec2(size.0, size.1))
+        .build_ui_state(
+            |ui, shown: &mut Shown| {
+                if !shown.ready {
+                    fonts::install(ui.ctx());
+                    shown.ready = true;
+                    return;
+                }
+                let mut root = egui::Ui::new(
+                    ui.ctx().clone(),
+                    egui::Id::new("gridloom"),
+                    egui::UiBuilder::new()
+                        .layer_id(egui::LayerId::background())
+                        .max_rect(ui.ctx().viewport_rect()),
+                );
+                let Shown {
+                    view,
+                    playback,
+                    ui,
+                    themes,
+                    actions,
+                    ..
+                } = shown;
+                actions.extend(ui::operate(&mut root, view, *playback, ui, themes, true));
+            },
+            shown,
+        );
+    harness.run_steps(3);
+    harness
+}
+
+/// Text painted in the last pass.
+fn painted(harness: &Harness<'_, Shown>) -> Vec<Painted> {
+    harness.ctx.data_mut(|data| {
+        data.get_temp_mut_or_default::<TextLog>(log_id())
+            .entries
+            .clone()
+    })
+}
+
+/// The two sizes that must hold.
+const SIZES: [(f32, f32); 2] = [(1_280.0, 720.0), (1_920.0, 1_080.0)];
