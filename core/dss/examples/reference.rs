@@ -24,7 +24,9 @@ fn main() -> Result<(), Failure> {
         tolerance: 1e-12,
         max_iterations: 500,
     });
-    if let Ok(taps) = std::fs::read_to_string(reference.join("taps.csv")) {
+    if std::env::var_os("SETTLE").is_some() {
+        println!("{:?}", network.settle_regulators(100));
+    } else if let Ok(taps) = std::fs::read_to_string(reference.join("taps.csv")) {
         for line in taps.lines().skip(1) {
             let cells: Vec<&str> = line.split(',').collect();
             let found = (0..network.transformer_count())
@@ -35,6 +37,7 @@ fn main() -> Result<(), Failure> {
         }
     }
     let report = network.solve();
+    println!("refined by {:.1e} {:.1e} V", network.refine(), network.refine());
     let nodes = std::fs::read_to_string(reference.join("nodes.csv"))?;
     let c = compare_nodes(&network, &nodes)?;
     let matrix = std::fs::read_to_string(reference.join("ybus_network.csv"))

@@ -182,7 +182,6 @@ impl Ldl {
     }
 
     /// Solves for all positions in place.
-    #[cfg(test)]
     pub(crate) fn solve(&self, x: &mut [Complex]) {
         self.forward(0, x);
         for k in (0..self.n).rev() {
@@ -193,6 +192,38 @@ impl Ldl {
             }
             x[k] = value;
         }
+    }
+
+    /// Entries of the inverse within the pattern of `L`, by slots.
+    pub(crate) fn selected_inverse(&self) -> Vec<Complex> {
+        let nl = self.rows.len();
+        let mut z = vec![Complex::ZERO; self.values.len()];
+        let mut step = self.program.len();
+        for k in (0..self.n).rev() {
+            let (start, end) = (self.column[k] as usize, self.column[k + 1] as usize);
+            let count = end - start;
+            step -= count * (count + 1) / 2;
+            // z(i, k) = - sum over j of z(i, j) l(j, k); the program of column k
+            // lists where z(i, j) stands, row by row of the triangle.
+            let mut t = step;
+            for a in 0..count {
+                let own = z[self.program[t] as usize];
+                z[start + a] -= own * self.values[start + a];
+                t += 1;
+                for b in a + 1..count {
+                    let pair = z[self.program[t] as usize];
+                    z[start + a] -= pair * self.values[start + b];
+                    z[start + b] -= pair * self.values[start + a];
+                    t += 1;
+                }
+            }
+            let mut own = self.inverse_diagonal[k];
+            for at in start..end {
+                own -= z[at] * self.values[at];
+            }
+            z[nl + k] = own;
+        }
+        z
     }
 
     fn forward(&self, first: usize, x: &mut [Complex]) {
@@ -377,6 +408,17 @@ mod tests {
             ldl.expand(&mut split);
             for (a, b) in full.iter().zip(&split) {
                 prop_assert!((*a - *b).abs() < 1e-12);
+            }
+            let inverse = ldl.selected_inverse();
+            for b in 0..20 {
+                let mut unit = vec![Complex::ZERO; 20];
+                unit[b] = Complex::ONE;
+                ldl.solve(&mut unit);
+                for (a, z) in unit.iter().enumerate() {
+                    if let Some(slot) = ldl.slot(a, b) {
+                        prop_assert!((inverse[slot] - *z).abs() < 1e-9);
+                    }
+                }
             }
         }
     }

@@ -22,6 +22,7 @@ mod primitive;
 pub use complex::Complex;
 pub use dense::{invert_dense, kron_dense};
 pub use network::{
-    BranchFlow, BuildError, CompareError, Comparison, ConductorFlow, Network, PortError, PortId,
-    PortLaw, SolutionState, SolveOptions, SolveReport, Totals, Verdict, compare_nodes, nodes_csv,
+    BranchFlow, BuildError, BusFault, CompareError, Comparison, ConductorFlow, FaultError,
+    FaultKind, FaultStudy, Network, PortError, PortId, PortLaw, RegulateReport, SolutionState,
+    SolveOptions, SolveReport, Totals, Verdict, compare_nodes, nodes_csv,
 };

@@ -325,6 +325,16 @@ fn winding_ends(w: &Winding, phase: usize, phases: usize, direction: isize) -> (
     }
 }
 
+/// Conductor indices of the two ends of one phase of a winding (from 0).
+pub(crate) fn phase_ends(t: &Transformer, winding: usize, phase: usize) -> (usize, usize) {
+    winding_ends(
+        &t.windings[winding],
+        phase,
+        usize::from(t.phases),
+        delta_direction(t),
+    )
+}
+
 fn add_star_points(
     t: &Transformer,
     volts: &[f64],

@@ -14,6 +14,9 @@ const DEPTH: usize = 4;
 /// Contraction above which acceleration is worth its arithmetic.
 const WORTHWHILE: f64 = 0.12;
 
+/// Mismatch, relative, below which a step may be bold.
+const NEAR: f64 = 0.05;
+
 /// Weight of the ridge that keeps nearly dependent differences harmless.
 const RIDGE: f64 = 1e-13;
 
@@ -71,7 +74,10 @@ impl Accelerator {
 
     /// After all ports are noted: the coefficients of the differences for the
     /// next step, or `None` for a plain step.
-    pub(super) fn coefficients(&mut self) -> Option<[f64; DEPTH]> {
+    ///
+    /// Far from a solution a bold step could land at a low-voltage root, which
+    /// the plain iteration runs away from; there the step stays plain.
+    pub(super) fn coefficients(&mut self, residual: f64) -> Option<[f64; DEPTH]> {
         if !self.started {
             self.started = true;
             return None;
@@ -85,7 +91,7 @@ impl Accelerator {
             self.gram[row][other] = value;
             self.gram[other][row] = value;
         }
-        if self.contraction < WORTHWHILE {
+        if self.contraction < WORTHWHILE || residual > NEAR {
             return None;
         }
         let mut rhs = [0.0; DEPTH];
@@ -180,12 +186,12 @@ mod tests {
         ];
         let mut x = vec![Complex::ZERO; ports];
         let mut accelerator = Accelerator::new(ports);
-        for _ in 0..12 {
+        for _ in 0..40 {
             let g: Vec<Complex> = (0..ports).map(|i| slope[i] * x[i] + Complex::ONE).collect();
             for i in 0..ports {
                 accelerator.note(i, g[i] - x[i], g[i]);
             }
-            let coefficients = accelerator.coefficients();
+            let coefficients = accelerator.coefficients(0.0);
             for i in 0..ports {
                 x[i] = g[i];
                 if let Some(c) = &coefficients {

@@ -69,6 +69,7 @@ impl Network {
         let lines = builder.lines()?;
         let transformers = builder.transformers()?;
         builder.shunts();
+        let regulators = builder.regulators();
         let (ports, branches) = builder.ports();
         let weak = builder.weak_ports(&nodes, &sources, &ports, &branches);
         let Builder {
@@ -123,6 +124,7 @@ impl Network {
             elements,
             lines,
             transformers,
+            regulators,
             sources,
             ports,
             port_by_id,
@@ -358,6 +360,25 @@ impl<'a> Builder<'a> {
             offsets,
             buses,
         })
+    }
+
+    fn regulators(&self) -> Vec<RegulatorInfo> {
+        self.case
+            .regulators
+            .iter()
+            .filter_map(|r| {
+                let transformer = self
+                    .case
+                    .transformers
+                    .iter()
+                    .position(|t| t.id == r.transformer)?;
+                let remote = r
+                    .remote
+                    .as_ref()
+                    .and_then(|t| self.refs(t).first().copied());
+                Some(RegulatorInfo::new(r.clone(), transformer, remote))
+            })
+            .collect()
     }
 
     fn shunts(&mut self) {

@@ -3,7 +3,9 @@
 mod accelerate;
 mod build;
 mod compare;
+mod fault;
 mod ports;
+mod regulate;
 mod results;
 mod solve;
 mod state;
@@ -11,7 +13,9 @@ mod topology;
 
 pub use build::BuildError;
 pub use compare::{CompareError, Comparison, compare_nodes, nodes_csv};
+pub use fault::{BusFault, FaultError, FaultKind, FaultStudy};
 pub use ports::{PortError, PortId, PortLaw};
+pub use regulate::RegulateReport;
 pub use results::{BranchFlow, ConductorFlow, Totals};
 pub use solve::{SolveReport, Verdict};
 pub use state::SolutionState;
@@ -25,6 +29,7 @@ use crate::dense::Matrix;
 use crate::ldl::Ldl;
 use accelerate::Accelerator;
 use ports::{Branch, Port};
+use regulate::RegulatorInfo;
 use topology::Standing;
 
 /// A network ready to be solved.
@@ -45,6 +50,7 @@ pub struct Network {
     switches: Vec<SwitchInfo>,
     switch_by_id: BTreeMap<String, usize>,
     transformers: Vec<TransformerInfo>,
+    regulators: Vec<RegulatorInfo>,
     sources: Vec<SourceInfo>,
     ports: Vec<Port>,
     port_by_id: BTreeMap<String, PortId>,
@@ -69,7 +75,7 @@ pub struct Network {
 }
 
 /// What must be brought up to date before the next solution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Stale {
     /// Pattern and order: ports were added.
     pattern: bool,

@@ -16,6 +16,9 @@ pub enum Verdict {
     IterationLimit,
     /// The iteration ran away: the network cannot carry this load.
     Diverged,
+    /// Currents and voltages agree, but at voltages so low that a load at the
+    /// worst bus is no longer served: the upper solution does not exist.
+    Collapsed,
     /// The admittance matrix is singular at the worst bus.
     Singular,
 }
@@ -44,6 +47,12 @@ const POWER_FLOOR_VA: f64 = 1.0;
 
 /// Mismatch, relative, above which an iteration has run away.
 const RUNAWAY: f64 = 1e6;
+
+/// Port voltage, per unit of its rating, below which the no-load start is tried as well.
+const SUSPICIOUS_PU: f64 = 0.7;
+
+/// Port voltage, per unit of its rating, below which a network counts as collapsed.
+const COLLAPSED_PU: f64 = 0.5;
 
 /// Conductance that holds a dead node at zero, S.
 const DEAD_S: f64 = 1.0;
@@ -82,8 +91,15 @@ impl NetworkMatrix {
     }
 
     /// Order, pattern and summation lists for a set of elements.
-    fn analyse(&mut self, nodes: usize, elements: &[Element], ports: &[u32]) {
+    fn analyse(&mut self, nodes: usize, elements: &[Element], branches: &[Branch], ports: &[u32]) {
         let mut neighbours = vec![BTreeSet::new(); nodes];
+        // Loads between two conductors need their entry in fault studies.
+        for branch in branches.iter().filter(|b| b.a != EARTH && b.b != EARTH) {
+            if branch.a != branch.b {
+                neighbours[branch.a as usize].insert(branch.b);
+                neighbours[branch.b as usize].insert(branch.a);
+            }
+        }
         for element in elements {
             for &a in element.nodes.iter().filter(|&&n| n != EARTH) {
                 for &b in element.nodes.iter().filter(|&&n| n != EARTH && n != a) {
@@ -156,14 +172,56 @@ impl Network {
             }
         };
         let mut report = self.iterate();
+        if report.converged && self.lowest_port(&self.work).0 < SUSPICIOUS_PU {
+            report = self.retry_from_no_load(report);
+        }
         report.refactored = refactored;
         if report.converged {
             let first = self.matrix.factor.first_port();
             let n = self.nodes.len();
             self.v[first..n].copy_from_slice(&self.work[..n - first]);
             self.matrix.factor.expand(&mut self.v[..n]);
+            let (lowest, branch) = self.lowest_port(&self.v[first..]);
+            if lowest < COLLAPSED_PU {
+                report.verdict = Verdict::Collapsed;
+                report.worst_bus = branch.map(|b| self.branch_bus(b));
+            }
         }
         self.finish(report)
+    }
+
+    /// Lowest voltage of a loaded port, per unit of its rating, among voltages
+    /// of the trailing part.
+    fn lowest_port(&self, v: &[Complex]) -> (f64, Option<usize>) {
+        let mut lowest = (f64::INFINITY, None);
+        for (i, branch) in self.branches.iter().enumerate() {
+            if branch.live && branch.s != Complex::ZERO {
+                let across = v[branch.at_a as usize] - v[branch.at_b as usize];
+                let base = branch.law.v_base();
+                let square = across.norm_sqr() / (base * base);
+                if square < lowest.0 {
+                    lowest = (square, Some(i));
+                }
+            }
+        }
+        (lowest.0.sqrt(), lowest.1)
+    }
+
+    /// A low voltage may be what is left of an earlier collapse: the no-load
+    /// start finds the upper solution if there is one.
+    fn retry_from_no_load(&mut self, first_try: SolveReport) -> SolveReport {
+        let found = self.work.clone();
+        let before = self.v.clone();
+        let lowest = self.lowest_port(&found).0;
+        self.start_from_no_load();
+        let mut second = self.iterate();
+        second.iterations += first_try.iterations;
+        if second.converged && self.lowest_port(&self.work).0 >= lowest {
+            return second;
+        }
+        self.work = found;
+        self.v = before;
+        first_try
     }
 
     /// Report of the last solution attempt.
@@ -232,7 +290,8 @@ impl Network {
             .collect();
         ports.sort_unstable();
         ports.dedup();
-        self.matrix.analyse(n, &self.elements, &ports);
+        self.matrix
+            .analyse(n, &self.elements, &self.branches, &ports);
         self.v = vec![Complex::ZERO; n + 1];
         for (node, &value) in by_node.iter().enumerate() {
             let at = self.at(node as NodeRef);
@@ -363,7 +422,7 @@ impl Network {
                 report.verdict = Verdict::Diverged;
                 return report;
             }
-            let coefficients = self.accelerator.coefficients();
+            let coefficients = self.accelerator.coefficients(residual);
             if certain(
                 residual,
                 self.accelerator.contraction(),

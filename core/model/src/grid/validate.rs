@@ -388,6 +388,15 @@ impl Check<'_> {
                     );
                 }
             }
+            if let Some(remote) = &r.remote {
+                self.terminal(remote, remote.conductors.len(), "regulator", &r.id);
+            }
+            self.need(
+                r.ct_primary_a.is_finite() && r.ct_primary_a > 0.0,
+                "regulator",
+                &r.id,
+                "ct_primary_a must be a positive number",
+            );
             self.positive(r.v_set, "regulator", &r.id, "v_set");
             self.positive(r.band_v, "regulator", &r.id, "band_v");
             self.positive(r.pt_ratio, "regulator", &r.id, "pt_ratio");
