@@ -37,7 +37,7 @@ pub mod tools;
 
 pub use emulator::{Emulator, EmulatorConfig};
 pub use error::HardwareError;
-pub use monitor::{ErrorCounts, Monitor, MonitorConfig, MonitorHandle, Status};
+pub use monitor::{ErrorCounts, Monitor, MonitorConfig, MonitorHandle, Status, Transport};
 pub use profile::{
     Area, Block, PlanLimits, Point, PointType, PollGroup, Profile, ProfileProblem, Scale,
     WordOrder, plan_blocks,

@@ -53,6 +53,8 @@ pub enum BadReason {
     Exception(u8),
     /// The answer does not have the form the request asked for.
     Malformed,
+    /// The line could not be brought back into step after a fault.
+    OutOfStep,
     /// The device has no value here (NaN, or a code that says so).
     NotImplemented,
     /// Outside the plausible range.
@@ -72,6 +74,7 @@ impl BadReason {
             Self::Timeout => "no answer in time".to_owned(),
             Self::Exception(code) => format!("exception {code}"),
             Self::Malformed => "malformed answer".to_owned(),
+            Self::OutOfStep => "line out of step".to_owned(),
             Self::NotImplemented => "no value".to_owned(),
             Self::OutOfRange => "out of range".to_owned(),
             Self::ConfigMismatch => "profile mismatch".to_owned(),

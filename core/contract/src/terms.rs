@@ -26,8 +26,12 @@ pub struct EmTemplate {
     /// How much dearer a heater may buy as it nears its lowest comfortable
     /// level, micro-EUR/kWh.
     pub heater_urgency: PriceMicroEurPerKwh,
-    /// Slots over which the latest start of chargers is staggered.
-    pub ev_stagger_slots: u16,
+    /// Slots over which the latest start of chargers and heaters is staggered.
+    pub stagger_slots: u16,
+    /// Slots between two answers of a device to the price, 1 to 96. In each
+    /// slot another part of the devices has its turn and the others keep their
+    /// order, which holds a loop of up to about this gain stable.
+    pub turn_slots: u16,
     /// One-way battery efficiency the reserve is calculated with, permille;
     /// at or below what the batteries have.
     pub assumed_efficiency_permille: u16,
@@ -50,8 +54,9 @@ pub struct PriceTerms {
 }
 
 impl Default for EmTemplate {
-    /// The figures of the damped variant of the stability experiment: band
-    /// 8 ct, heater thresholds spread over 14 ct.
+    /// Band and heater spread of the damped variant of the stability
+    /// experiment (8 ct and 14 ct); turns and stagger for slots of a quarter of
+    /// an hour, found with the same experiment (`tests/street.rs`).
     fn default() -> Self {
         Self {
             version: 1,
@@ -60,7 +65,8 @@ impl Default for EmTemplate {
             spread: 20_000,
             heater_spread: 140_000,
             heater_urgency: 60_000,
-            ev_stagger_slots: 16,
+            stagger_slots: 32,
+            turn_slots: 8,
             assumed_efficiency_permille: 900,
             max_order_w: 100_000,
             max_steps: 1_000,

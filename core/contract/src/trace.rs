@@ -41,6 +41,8 @@ pub enum FiredRule {
     RunCheap,
     /// Price above the running threshold and time left.
     Wait,
+    /// Not its turn to answer the price: the last order stands.
+    NotItsTurn,
     /// Nothing left to do.
     Done,
     /// No car is plugged in.
@@ -168,6 +170,7 @@ impl fmt::Display for TraceLine {
             FiredRule::Deadline => write!(f, "must be ready in time: {power} W"),
             FiredRule::RunCheap => write!(f, "{source} {price} ct < {threshold} ct: run {power} W"),
             FiredRule::Wait => write!(f, "{source} {price} ct >= {threshold} ct: wait"),
+            FiredRule::NotItsTurn => f.write_str("not its turn: the last order stands"),
             FiredRule::Done => f.write_str("nothing left to do: off"),
             FiredRule::NoCar => f.write_str("no car plugged in"),
             FiredRule::NotAllowed => f.write_str("the customer keeps control of it: no order"),

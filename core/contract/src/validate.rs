@@ -79,6 +79,12 @@ impl EmTemplate {
         problems.width("heater_spread", self.heater_spread, 0);
         problems.width("heater_urgency", self.heater_urgency, 0);
         problems.check(
+            (1..=96).contains(&self.turn_slots),
+            "turn_slots",
+            || format!("{} is not between 1 and 96", self.turn_slots),
+            "1 lets every device answer in every slot",
+        );
+        problems.check(
             (1..=1_000).contains(&self.assumed_efficiency_permille),
             "assumed_efficiency_permille",
             || {
@@ -249,12 +255,13 @@ mod tests {
             },
             proportional_band: 0,
             spread: -1,
+            turn_slots: 0,
             assumed_efficiency_permille: 0,
             max_order_w: 0,
             max_steps: 1,
             ..EmTemplate::default()
         };
-        assert_eq!(template.validate().len(), 7);
+        assert_eq!(template.validate().len(), 8);
         assert!(template.validate()[0].to_string().contains("start at 1"));
     }
 }

@@ -10,6 +10,14 @@ use proptest::prelude::*;
 
 const CENT: i64 = 10_000;
 
+/// A template under which every device answers in every slot.
+fn every_slot() -> EmTemplate {
+    EmTemplate {
+        turn_slots: 1,
+        ..EmTemplate::default()
+    }
+}
+
 fn input(facts: MeterFacts, price: i64, spread: u16) -> RunInput {
     let mut supply_wh = [0; EnergyType::COUNT];
     supply_wh[EnergyType::Solar.index()] = 10_000;
@@ -109,7 +117,7 @@ proptest! {
         spread in any::<u16>(),
         max_order_w in 1_u32..30_000,
     ) {
-        let template = EmTemplate { max_order_w, ..EmTemplate::default() };
+        let template = EmTemplate { max_order_w, ..every_slot() };
         let input = input(facts.clone(), price, spread);
         let outcome = run(&template, &instance(preferences.clone()), &input);
         prop_assert_eq!(outcome.orders.len(), 3);
@@ -162,7 +170,7 @@ proptest! {
         kind in 0_usize..EnergyType::COUNT,
         spread in any::<u16>(),
     ) {
-        let template = EmTemplate::default();
+        let template = every_slot();
         let instance = instance(preferences);
         let cheap = input(facts, price, spread);
         let mut dear = cheap.clone();
@@ -174,13 +182,57 @@ proptest! {
     }
 
     #[test]
+    fn the_reserve_holds_while_an_order_stands(
+        reserve_pct in 0_u8..=100,
+        soc_permille in 0_u16..=1_000,
+        prices in proptest::collection::vec(0_i64..40 * CENT, 64),
+        turn_slots in 1_u16..16,
+        spread in any::<u16>(),
+    ) {
+        let template = EmTemplate { turn_slots, ..EmTemplate::default() };
+        let mut terms = solar_lover();
+        terms.battery.reserve_pct = reserve_pct;
+        let instance = instance(terms);
+        let capacity_wh = 10_000;
+        let efficiency = i64::from(template.assumed_efficiency_permille);
+        let mut stored_mwh = i64::from(soc_permille) * capacity_wh;
+        let mut setpoint_w = 0;
+        let mut answers = 0;
+        for (slot, price) in prices.into_iter().enumerate() {
+            let facts = MeterFacts {
+                battery: Some(BatteryFacts {
+                    soc_permille: (stored_mwh / capacity_wh) as u16,
+                    capacity_wh,
+                    max_charge_w: 5_000,
+                    max_discharge_w: 5_000,
+                }),
+                ..MeterFacts::default()
+            };
+            let input = RunInput { slot: slot as u32, ..input(facts, price, spread) };
+            let outcome = run(&template, &instance, &input);
+            if let Some(order) = outcome.orders.first() {
+                setpoint_w = battery_of(order);
+                answers += 1;
+            } else {
+                prop_assert_eq!(outcome.trace[0].rule, FiredRule::NotItsTurn);
+            }
+            let before = stored_mwh;
+            stored_mwh += if setpoint_w > 0 { setpoint_w * 250 } else { setpoint_w * 250 * 1_000 / efficiency };
+            stored_mwh = stored_mwh.min(capacity_wh * 1_000);
+            let reserve_mwh = i64::from(reserve_pct) * capacity_wh * 10;
+            prop_assert!(stored_mwh >= reserve_mwh.min(before), "{} below the reserve {}", stored_mwh, reserve_mwh);
+        }
+        prop_assert!(answers >= 64 / i64::from(turn_slots));
+    }
+
+    #[test]
     fn the_same_facts_give_the_same_bytes(
         preferences in preferences(),
         facts in facts(),
         price in 0_i64..45 * CENT,
         spread in any::<u16>(),
     ) {
-        let template = EmTemplate::default();
+        let template = every_slot();
         let instance = instance(preferences);
         let input = input(facts, price, spread);
         let bytes = |outcome| borsh::to_vec(&outcome).expect("a vector takes any size");
@@ -216,16 +268,16 @@ proptest! {
             other: Vec::new(),
         };
         let mut input = input(facts, 10 * CENT, permille.0);
-        let outcome = run(&EmTemplate::default(), &instance(preferences.clone()), &input);
+        let outcome = run(&every_slot(), &instance(preferences.clone()), &input);
         prop_assert!(outcome.orders.len() <= 3);
         input.slot_min = slot_min;
         input.minute_of_day = minute_of_day;
-        let _ = run(&EmTemplate::default(), &instance(preferences.clone()), &input);
+        let _ = run(&every_slot(), &instance(preferences.clone()), &input);
         input.prices[0] = numbers[8];
         input.supply_wh[0] = numbers[9];
         input.import = numbers[10];
-        let outcome = run(&EmTemplate::default(), &instance(preferences), &input);
-        prop_assert!(outcome.steps_used <= EmTemplate::default().max_steps);
+        let outcome = run(&every_slot(), &instance(preferences), &input);
+        prop_assert!(outcome.steps_used <= every_slot().max_steps);
     }
 }
 
@@ -266,7 +318,7 @@ fn solar_lover() -> Preferences {
 
 #[test]
 fn cheap_sun_charges_and_dear_evening_discharges() {
-    let template = EmTemplate::default();
+    let template = every_slot();
     let instance = instance(solar_lover());
     let noon = run(&template, &instance, &input(everything(), 11 * CENT, 0));
     assert_eq!(battery_of(&noon.orders[0]), 4_000);
@@ -287,7 +339,7 @@ fn cheap_sun_charges_and_dear_evening_discharges() {
 
 #[test]
 fn a_street_does_not_answer_as_one() {
-    let template = EmTemplate::default();
+    let template = every_slot();
     let instance = instance(solar_lover());
     let orders: Vec<ControlOrder> = (0..=10)
         .map(|n| {
@@ -308,7 +360,7 @@ fn a_street_does_not_answer_as_one() {
 
 #[test]
 fn a_car_waits_for_cheap_energy_and_leaves_charged() {
-    let template = EmTemplate::default();
+    let template = every_slot();
     let instance = instance(solar_lover());
     let rule_at = |price, slots_left| {
         let mut facts = everything();
@@ -324,7 +376,7 @@ fn a_car_waits_for_cheap_energy_and_leaves_charged() {
 
 #[test]
 fn what_cannot_be_steered_is_said_and_left_alone() {
-    let template = EmTemplate::default();
+    let template = every_slot();
     let mut terms = solar_lover();
     terms.allow.battery = false;
     let mut facts = everything();
@@ -350,7 +402,7 @@ fn what_cannot_be_steered_is_said_and_left_alone() {
 
 #[test]
 fn an_instance_acts_from_its_height_on_and_only_with_valid_terms() {
-    let template = EmTemplate::default();
+    let template = every_slot();
     let mut early = input(everything(), 12 * CENT, 0);
     early.height = 4;
     let outcome = run(&template, &instance(solar_lover()), &early);
@@ -373,7 +425,7 @@ fn an_instance_acts_from_its_height_on_and_only_with_valid_terms() {
 fn a_run_stops_at_its_step_limit_and_says_so_once() {
     let template = EmTemplate {
         max_steps: 64,
-        ..EmTemplate::default()
+        ..every_slot()
     };
     let mut facts = everything();
     facts.other = vec![1; 500];

@@ -6,6 +6,7 @@
 //! an error and not a smaller answer.
 
 mod pdu;
+pub mod rtu;
 pub mod tcp;
 
 pub use pdu::{ReadRequest, Refusal, ReplyError};

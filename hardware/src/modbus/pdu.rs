@@ -68,6 +68,14 @@ pub enum ReplyError {
         /// Transaction of the reply.
         got: u16,
     },
+    /// The checksum is not that of the bytes before it.
+    #[error("checksum {got:#06x} instead of {expected:#06x}")]
+    Checksum {
+        /// Of the bytes.
+        expected: u16,
+        /// In the reply.
+        got: u16,
+    },
     /// The header is not Modbus.
     #[error("the header is not Modbus/TCP (protocol {protocol}, length {length})")]
     Header {
@@ -119,6 +127,12 @@ impl ReadRequest {
         } else {
             2 * usize::from(self.count)
         }
+    }
+
+    /// Bytes of a whole reply: function, byte count and data.
+    #[must_use]
+    pub(crate) fn reply_len(&self) -> usize {
+        2 + self.data_len()
     }
 
     /// Takes a reply apart; bits become registers of 0 or 1.

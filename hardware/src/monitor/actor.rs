@@ -61,12 +61,7 @@ impl Actor {
         let mut failures = 0_u32;
         loop {
             let polls_before = with_status(&self.status, |status| status.polls);
-            let connect = Link::connect(
-                &self.config.address,
-                self.config.unit,
-                self.config.connect_timeout,
-            );
-            match connect.await {
+            match Link::connect(&self.config).await {
                 Ok(mut link) => {
                     with_status(&self.status, |status| {
                         status.connected = true;
@@ -178,7 +173,13 @@ impl Actor {
             count: block.count,
         };
         let limit = Duration::from_millis(self.config.profile.timeout_ms);
+        let before = link.probes();
         let answer = link.read(&request, limit).await;
+        let after = link.probes();
+        with_status(&self.status, |status| {
+            status.probes += after.0 - before.0;
+            status.resyncs += after.1 - before.1;
+        });
         let now = Instant::now();
         match answer {
             Ok((registers, round_trip)) => {
@@ -193,7 +194,7 @@ impl Actor {
             }
             Err(error) => {
                 self.failed(&error);
-                let keeps_connection = error.keeps_connection();
+                let lost = link.is_lost(&error);
                 let split = matches!(
                     error,
                     LinkError::Reply(ReplyError::Exception(ILLEGAL_DATA_ADDRESS))
@@ -203,7 +204,7 @@ impl Actor {
                     // their map; from now on these points are read one by one.
                     self.alone.extend(&block.points);
                 }
-                if !keeps_connection {
+                if lost {
                     self.publisher.publish_all(error.reason());
                     return Some(End::Lost);
                 }

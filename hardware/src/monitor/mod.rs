@@ -3,6 +3,7 @@
 mod actor;
 mod link;
 mod publish;
+mod rtu_link;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -15,6 +16,18 @@ use tokio::sync::watch;
 use crate::reading::DeviceReading;
 use crate::{HardwareError, Profile};
 
+/// How frames travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// Modbus/TCP: every reply names its request.
+    #[default]
+    Tcp,
+    /// RTU frames over a TCP connection (serial gateways, some batteries). The
+    /// profile must name a probe block, since a late reply can only be told
+    /// apart by its form.
+    RtuOverTcp,
+}
+
 /// What to watch and how.
 #[derive(Clone, Debug)]
 pub struct MonitorConfig {
@@ -26,6 +39,8 @@ pub struct MonitorConfig {
     pub address: String,
     /// Modbus unit.
     pub unit: u8,
+    /// How frames travel.
+    pub transport: Transport,
     /// Time between two reads of the fast points.
     pub poll_interval: Duration,
     /// Time to connect.
@@ -47,6 +62,7 @@ impl MonitorConfig {
             profile,
             address: address.into(),
             unit,
+            transport: Transport::Tcp,
             poll_interval: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(3),
             back_off_min: Duration::from_secs(1),
@@ -84,6 +100,10 @@ impl MonitorConfig {
                 })
             }
         };
+        setting(
+            self.transport == Transport::Tcp || self.profile.probe_block.is_some(),
+            "RTU needs a profile with a probe_block: registers that can be read at any time",
+        )?;
         let day = Duration::from_secs(86_400);
         setting(
             self.poll_interval >= Duration::from_millis(10) && self.poll_interval <= day,
@@ -120,6 +140,10 @@ pub struct ErrorCounts {
     pub exception: u64,
     /// Another length than asked for, or no Modbus at all.
     pub shape: u64,
+    /// The checksum of a frame is wrong.
+    pub checksum: u64,
+    /// The line could not be brought back into step.
+    pub out_of_step: u64,
     /// Another function than asked for.
     pub function: u64,
     /// Another unit than asked.
@@ -136,6 +160,8 @@ impl ErrorCounts {
             + self.timeout
             + self.exception
             + self.shape
+            + self.checksum
+            + self.out_of_step
             + self.function
             + self.unit
             + self.transaction
@@ -151,6 +177,10 @@ pub struct Status {
     pub connects: u64,
     /// Requests answered in full.
     pub polls: u64,
+    /// Probes sent to bring an RTU line back into step.
+    pub probes: u64,
+    /// Times an RTU line was brought into step, the first included.
+    pub resyncs: u64,
     /// Polls that came too late to be made.
     pub missed: u64,
     /// Errors by class.

@@ -48,7 +48,8 @@ pub struct Profile {
     /// Pause after connecting, ms.
     #[serde(default)]
     pub connect_delay_ms: u64,
-    /// Registers that can be read at any time without effect.
+    /// First of at least ten registers that can be read at any time without
+    /// effect; needed on RTU lines.
     #[serde(default)]
     pub probe_block: Option<(Area, u16)>,
     /// The points.

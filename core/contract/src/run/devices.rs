@@ -49,6 +49,9 @@ impl Run<'_> {
     /// Charges below one threshold and discharges above another, in proportion
     /// to how far the price is past it, and never below the owner's reserve.
     ///
+    /// The order stands until the battery's next turn, so its energy limits
+    /// cover all of that time: near them it tapers off.
+    ///
     /// The spread moves thresholds apart only: no device buys dearer or sells
     /// cheaper than its owner said.
     pub(super) fn battery(&mut self, facts: &BatteryFacts) {
@@ -59,6 +62,10 @@ impl Run<'_> {
             && is_power(facts.max_discharge_w);
         let (terms, allowed) = (preferences.battery, preferences.allow.battery);
         if !self.admits(Subject::Battery, allowed, sane) {
+            return;
+        }
+        if !self.has_turn() {
+            self.refuse(Subject::Battery, FiredRule::NotItsTurn);
             return;
         }
         let apart = self.spread_of(self.template.spread);
@@ -76,8 +83,8 @@ impl Run<'_> {
 
         let wanted_charge = self.in_proportion(facts.max_charge_w, charge_below - buy);
         let wanted_discharge = self.in_proportion(facts.max_discharge_w, sell - discharge_above);
-        let charge = wanted_charge.min(self.power_over_slot_w(room_wh));
-        let discharge = wanted_discharge.min(self.power_over_slot_w(above_reserve_wh));
+        let charge = wanted_charge.min(self.power_until_turn_w(room_wh));
+        let discharge = wanted_discharge.min(self.power_until_turn_w(above_reserve_wh));
         let setpoint_w = charge - discharge;
 
         let (rule, price, threshold) = match setpoint_w {
@@ -112,7 +119,10 @@ impl Run<'_> {
         let late = terms.ready_by.is_some_and(|ready_by| {
             let minutes = ready_by.minutes_after(self.input.minute_of_day);
             let slots_left = i64::from(minutes / self.input.slot_min);
-            missing_wh > 0 && slots_left <= self.slots_for(missing_wh, facts.power_w)
+            let latest = self
+                .slots_for(missing_wh, facts.power_w)
+                .saturating_add(self.stagger());
+            missing_wh > 0 && slots_left <= latest
         });
         let emptiness = (high - stored).clamp(0, high - low);
         let urgency = self.template.heater_urgency * emptiness / (high - low).max(1);
@@ -127,6 +137,9 @@ impl Run<'_> {
             FiredRule::TooCold
         } else if late {
             FiredRule::Deadline
+        } else if !self.has_turn() {
+            self.refuse(Subject::Heater, FiredRule::NotItsTurn);
+            return;
         } else if buy < threshold {
             FiredRule::RunCheap
         } else {
@@ -164,12 +177,10 @@ impl Run<'_> {
             let minutes = depart_by.minutes_after(self.input.minute_of_day);
             slots_left = slots_left.min(i64::from(minutes / self.input.slot_min));
         }
-        let stagger = i64::from(self.template.ev_stagger_slots) * i64::from(self.input.spread)
-            / i64::from(u16::MAX);
         let latest = self
             .slots_for(facts.need_wh, max_w)
             .saturating_add(i64::from(terms.guard_slots))
-            .saturating_add(stagger);
+            .saturating_add(self.stagger());
 
         let cheap_w = self.in_proportion(max_w, threshold - buy);
         let (rule, limit_w) = if !facts.connected {
@@ -178,6 +189,9 @@ impl Run<'_> {
             (FiredRule::Done, 0)
         } else if slots_left <= latest {
             (FiredRule::Deadline, max_w)
+        } else if !self.has_turn() {
+            self.refuse(Subject::Ev, FiredRule::NotItsTurn);
+            return;
         } else if cheap_w > 0 {
             (FiredRule::RunCheap, cheap_w)
         } else {

@@ -299,9 +299,22 @@ impl Run<'_> {
         });
     }
 
-    /// Energy a power gives in one slot, or the power that an energy needs.
-    fn power_over_slot_w(&self, energy_wh: i64) -> i64 {
-        energy_wh.max(0).saturating_mul(60) / i64::from(self.input.slot_min)
+    /// Whether the device answers the price in this slot. The low bits of the
+    /// hash choose the turn, its size the threshold.
+    fn has_turn(&self) -> bool {
+        let turns = u32::from(self.template.turn_slots).max(1);
+        self.input.slot % turns == u32::from(self.input.spread) % turns
+    }
+
+    /// Largest power that moves at most `energy_wh` until the next turn.
+    fn power_until_turn_w(&self, energy_wh: i64) -> i64 {
+        let minutes = i64::from(self.input.slot_min) * i64::from(self.template.turn_slots.max(1));
+        energy_wh.max(0).saturating_mul(60) / minutes
+    }
+
+    /// The device's part of the stagger, slots.
+    fn stagger(&self) -> i64 {
+        i64::from(self.template.stagger_slots) * i64::from(self.input.spread) / i64::from(u16::MAX)
     }
 
     /// Whole slots at `power_w` that `energy_wh` takes.
