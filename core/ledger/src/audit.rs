@@ -260,3 +260,121 @@ pub(crate) fn audit(genesis: &Genesis, state: &State) -> Result<AuditReport, Aud
         held_wh: sums.held,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Account, MarketState, StateKey};
+    use gridloom_consensus::ChainId;
+
+    const HOME: AccountId = AccountId([1; 32]);
+    const UTILITY: AccountId = AccountId([2; 32]);
+
+    fn genesis() -> Genesis {
+        let (_, validators) = crate::rehearsal::four_validators(1).expect("good keys");
+        let market = crate::MarketRules {
+            slot_ms: 900_000,
+            reading_ms: 300_000,
+            feed_in: 1,
+            import: 2,
+            max_step: 0,
+        };
+        crate::ClusterGenesis {
+            chain: ChainId::from_name("x"),
+            validators,
+            operator: AccountId([3; 32]),
+            utility: UTILITY,
+            cloud: AccountId([4; 32]),
+            aggregator: AccountId([5; 32]),
+            accounts: vec![(HOME, 100), (UTILITY, 50)],
+            market,
+        }
+        .seal()
+    }
+
+    fn state() -> State {
+        let accounts = [(HOME, 100), (UTILITY, 50)].map(|(id, money)| {
+            (
+                StateKey::Account(id),
+                StateValue::Account(Account::new(id, money)).into(),
+            )
+        });
+        let market = (
+            StateKey::Market,
+            StateValue::Market(MarketState::default()).into(),
+        );
+        State::default().put(accounts.into_iter().chain([market]))
+    }
+
+    /// What both audits say after a change of the home's account and the market.
+    fn after(change: impl FnOnce(&mut Account, &mut MarketState)) -> Result<(), AuditError> {
+        let (genesis, state) = (genesis(), state());
+        let mut home = state.account(HOME).expect("listed").clone();
+        let mut market = MarketState::default();
+        change(&mut home, &mut market);
+        let mut view = View::new(&state);
+        view.put(StateKey::Account(HOME), StateValue::Account(home));
+        view.put(StateKey::Market, StateValue::Market(market));
+        let changes = check_changes(&genesis, &view);
+        let whole = audit(&genesis, &view.commit()).map(|_| ());
+        assert_eq!(changes.is_ok(), whole.is_ok(), "{changes:?} {whole:?}");
+        changes
+    }
+
+    #[test]
+    fn every_kind_of_broken_book_is_found() {
+        let solar = EnergyType::Solar.index();
+        assert_eq!(after(|_, _| ()), Ok(()));
+        assert!(matches!(
+            after(|home, _| home.money += 1),
+            Err(AuditError::Money {
+                found: 151,
+                deposited: 150
+            })
+        ));
+        assert!(matches!(
+            after(|home, _| home.money = -1),
+            Err(AuditError::Negative { .. })
+        ));
+        assert!(matches!(
+            after(|home, _| home.debt = 7),
+            Err(AuditError::Debt { found: 7, .. })
+        ));
+        assert!(matches!(
+            after(|home, _| home.minted_wh[solar] = 5),
+            Err(AuditError::Energy {
+                what: "minted",
+                found: 5,
+                booked: 0,
+                ..
+            })
+        ));
+        assert!(matches!(
+            after(|home, _| home.retired_wh[solar] = 5),
+            Err(AuditError::Energy {
+                what: "retired",
+                ..
+            })
+        ));
+        assert!(matches!(
+            after(|home, _| home.bought_wh[solar] = 5),
+            Err(AuditError::Balance {
+                supplied: 0,
+                used: 5,
+                ..
+            })
+        ));
+        // Minted and held, but no meter says so.
+        assert!(matches!(
+            after(|home, market| {
+                home.minted_wh[solar] = 5;
+                market.totals.minted_wh[solar] = 5;
+            }),
+            Err(AuditError::Meters {
+                what: "solar export",
+                metered: 0,
+                booked: 5
+            })
+        ));
+    }
+}

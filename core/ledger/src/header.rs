@@ -6,7 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use gridloom_consensus::{Address, Block, BlockId, ChainId};
 
 use crate::merkle::list_root;
-use crate::transaction::{Transaction, hash_encoded};
+use crate::transaction::{MAX_TRANSACTION_BYTES, Transaction, hash_encoded};
 
 /// Most transactions in one block.
 pub const MAX_BLOCK_TRANSACTIONS: usize = 2_048;
@@ -46,6 +46,20 @@ impl BlockHeader {
     }
 }
 
+/// Why header and transactions make no block.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    /// Too many transactions.
+    #[error("{0} transactions are more than a block may have ({MAX_BLOCK_TRANSACTIONS})")]
+    TooMany(usize),
+    /// A transaction that is too large, or one too many.
+    #[error("a transaction of {0} bytes is too large, or the block is with it")]
+    TooLarge(usize),
+    /// The header commits other transactions.
+    #[error("the transactions are not those the header commits")]
+    Commitment,
+}
+
 /// A header with exactly the transactions it commits.
 ///
 /// The only ways to make one compute or compare the commitment, so the block's
@@ -59,16 +73,31 @@ pub struct LedgerBlock {
 }
 
 impl LedgerBlock {
-    /// Puts header and transactions together; `None` if the header commits others.
-    #[must_use]
-    pub fn new(header: BlockHeader, transactions: Vec<Arc<Transaction>>) -> Option<Self> {
-        let ids: Vec<[u8; 32]> = transactions.iter().map(|tx| tx.id()).collect();
-        (list_root(&ids) == header.tx_root).then(|| Self {
-            id: header.id(),
-            header,
-            transactions,
-            ids,
-        })
+    /// Puts header and transactions together.
+    ///
+    /// # Errors
+    /// Refuses transactions other than the header commits, and too many or too
+    /// large ones.
+    pub fn new(
+        header: BlockHeader,
+        transactions: Vec<Arc<Transaction>>,
+    ) -> Result<Self, BlockError> {
+        if transactions.len() > MAX_BLOCK_TRANSACTIONS {
+            return Err(BlockError::TooMany(transactions.len()));
+        }
+        let (mut ids, mut bytes) = (Vec::with_capacity(transactions.len()), 0);
+        for tx in &transactions {
+            let (id, size) = tx.id_and_size();
+            bytes += size;
+            if size > MAX_TRANSACTION_BYTES || bytes > MAX_BLOCK_BYTES {
+                return Err(BlockError::TooLarge(size));
+            }
+            ids.push(id);
+        }
+        if list_root(&ids) != header.tx_root {
+            return Err(BlockError::Commitment);
+        }
+        Ok(Self::assemble(header, transactions, ids))
     }
 
     /// As [`Self::new`] for a header that was made for these transactions.
@@ -147,7 +176,6 @@ impl BorshDeserialize for LedgerBlock {
         for _ in 0..count {
             transactions.push(Arc::new(Transaction::deserialize_reader(reader)?));
         }
-        Self::new(header, transactions)
-            .ok_or_else(|| bad("transactions differ from the header's commitment"))
+        Self::new(header, transactions).map_err(|error| bad(&error.to_string()))
     }
 }

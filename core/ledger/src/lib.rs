@@ -12,6 +12,7 @@
 #![deny(missing_docs)]
 
 mod audit;
+pub mod bench;
 mod chain;
 mod execute;
 mod genesis;
@@ -22,6 +23,7 @@ mod memo;
 mod mempool;
 mod merkle;
 mod receipt;
+pub mod rehearsal;
 mod state;
 mod transaction;
 
@@ -29,11 +31,11 @@ pub use audit::{AuditError, AuditReport};
 pub use chain::{CLOCK_SKEW_MS, LedgerChain, ParticipantRow, RefusedSubmission, Wallet};
 pub use execute::Inadmissible;
 pub use genesis::{ClusterGenesis, GenesisError, MAX_DEPOSIT, MarketRules, RootGenesis};
-pub use header::{BlockHeader, LedgerBlock, MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS};
+pub use header::{BlockError, BlockHeader, LedgerBlock, MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS};
 pub use keys::{KeyPair, account_of, is_usable};
 pub use memo::MemoCounters;
 pub use mempool::{MAX_PER_SIGNER, MAX_WAITING, MAX_WAITING_BYTES, MempoolCounters};
-pub use merkle::{InclusionProof, ListPath, ReceiptProof};
+pub use merkle::{InclusionProof, ListPath, ReceiptProof, list_root};
 pub use receipt::{Bill, BillLine, Delivery, Receipt, SettledSlot};
 pub use state::{
     Account, AreaLoad, ClusterRecord, EnergyTotals, LastReading, MarketState, Meter, NonceWindow,

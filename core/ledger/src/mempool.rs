@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gridloom_units::AccountId;
 
 use crate::header::LedgerBlock;
-use crate::state::{State, View};
+use crate::state::{State, StateKey, View};
 use crate::transaction::{Transaction, TxBody};
 
 /// Most transactions that wait at one validator.
@@ -166,13 +166,19 @@ impl Mempool {
         }
         let proofs = (CHECKPOINTS, AccountId::default(), 0, [0; 32])..;
         for ((.., id), waiting) in self.line.range(proofs) {
-            if let TxBody::Checkpoint {
-                cluster, header, ..
-            } = &waiting.tx.body
-                && view.cluster(*cluster).is_none_or(|known| {
+            let old = match &waiting.tx.body {
+                TxBody::Checkpoint {
+                    cluster, header, ..
+                } => view.cluster(*cluster).is_none_or(|known| {
                     known.frozen || header.height < known.height || header.id() == known.block
-                })
-            {
+                }),
+                TxBody::Evidence(proof) => {
+                    let recorded = StateKey::Evidence(proof.offender, proof.height);
+                    view.get(&recorded).is_some()
+                }
+                _ => false,
+            };
+            if old {
                 gone.push((AccountId(*id), u64::MAX));
             }
         }

@@ -30,9 +30,9 @@ fn commitment(count: u64, root: &[u8]) -> [u8; 32] {
     tagged_hash(b"gridloom/list/1", &[&count.to_le_bytes(), root])
 }
 
-/// Commitment to a list of hashes, their order and number.
+/// Commitment to a list of hashes, their order and number, as headers hold it.
 #[must_use]
-pub(crate) fn list_root(leaves: &[[u8; 32]]) -> [u8; 32] {
+pub fn list_root(leaves: &[[u8; 32]]) -> [u8; 32] {
     if leaves.is_empty() {
         return commitment(0, &[0; 32]);
     }

@@ -17,7 +17,7 @@ use crate::mempool::{Mempool, MempoolCounters};
 use crate::merkle::list_root;
 use crate::receipt::Receipt;
 use crate::state::{Account, ClusterRecord, MarketState, State, StateKey, StateValue, View};
-use crate::transaction::{Transaction, TxBody};
+use crate::transaction::{MAX_TRANSACTION_BYTES, Transaction, TxBody};
 
 pub use query::{ParticipantRow, Wallet};
 
@@ -351,7 +351,11 @@ impl Chain for LedgerChain {
         let view = View::new(&self.state);
         let mut reason = None;
         let taken = Arc::make_mut(&mut self.pool).submit(Arc::clone(&tx), id, size, || {
-            reason = admit(env, &view, &tx, &id).err();
+            reason = if size > MAX_TRANSACTION_BYTES {
+                Some(Inadmissible::TooLarge(size))
+            } else {
+                admit(env, &view, &tx, &id).err()
+            };
             reason.is_none()
         });
         if let Some(reason) = reason {

@@ -10,6 +10,9 @@ use crate::transaction::{Transaction, TxBody};
 /// Why a transaction must not be in a block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Inadmissible {
+    /// Larger than a transaction may be.
+    #[error("{0} bytes are too many")]
+    TooLarge(usize),
     /// The signature does not belong to signer, content and chain.
     #[error("the signature is bad")]
     Signature,

@@ -33,19 +33,9 @@ impl Meter {
     /// Energy of a slot for price formation: what the registers say, brought
     /// to the length of a slot where readings are missing at its ends.
     fn energy_in(&self, slot: u32, rules: &MarketRules) -> Option<Registers> {
-        let place = self.boundaries.iter().position(|b| b.slot == slot)?;
-        let end = self.boundaries[place];
-        let start_ms = u64::from(slot) * rules.slot_ms;
-        let (before, since_ms) = match place.checked_sub(1).map(|earlier| self.boundaries[earlier])
-        {
-            Some(earlier) => (earlier.registers, earlier.end_ms),
-            None => (
-                self.settled,
-                self.settled_end_ms.max(start_ms).min(end.end_ms),
-            ),
-        };
-        let span_ms = end.end_ms - since_ms.min(end.end_ms);
-        let energy = end.registers.since(&before);
+        let slot = self.boundaries.iter().find(|b| b.slot == slot)?;
+        let span_ms = slot.end_ms - slot.from_ms.min(slot.end_ms);
+        let energy = slot.registers.since(&slot.from);
         if span_ms == rules.slot_ms || span_ms == 0 {
             return Some(energy);
         }

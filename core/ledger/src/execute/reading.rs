@@ -21,7 +21,6 @@ impl Meter {
             last_seq: None,
             last: None,
             settled: Registers::default(),
-            settled_end_ms: 0,
             boundaries: Vec::new(),
         }
     }
@@ -63,14 +62,26 @@ impl Meter {
 
     /// Keeps the registers as the last of their slot.
     fn keep_boundary(&mut self, rules: &MarketRules, reading: &MeterReading) {
-        let boundary = Boundary {
-            slot: rules.slot_ending(reading.interval_end_ms),
-            end_ms: reading.interval_end_ms,
-            registers: Registers::from(reading),
-        };
+        let slot = rules.slot_ending(reading.interval_end_ms);
+        let (end_ms, registers) = (reading.interval_end_ms, Registers::from(reading));
         match self.boundaries.last_mut() {
-            Some(last) if last.slot == boundary.slot => *last = boundary,
-            _ => self.boundaries.push(boundary),
+            Some(last) if last.slot == slot => {
+                last.end_ms = end_ms;
+                last.registers = registers;
+            }
+            before => {
+                let (from_ms, from) = before.map_or_else(
+                    || (u64::from(slot) * rules.slot_ms, Registers::default()),
+                    |before| (before.end_ms, before.registers),
+                );
+                self.boundaries.push(Boundary {
+                    slot,
+                    end_ms,
+                    registers,
+                    from_ms,
+                    from,
+                });
+            }
         }
         // Registers are cumulative: what the oldest one knew is in the next.
         if self.boundaries.len() > MAX_BOUNDARIES {

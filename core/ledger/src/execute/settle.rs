@@ -31,9 +31,8 @@ impl Meter {
         };
         let energy = end.registers.since(&self.settled);
         self.settled = end.registers;
-        self.settled_end_ms = end.end_ms;
-        // The price of the next slots looks back over two boundaries.
-        self.boundaries.drain(..count.saturating_sub(2));
+        // The next price is formed from the newest of them.
+        self.boundaries.drain(..count - 1);
         energy
     }
 }

@@ -153,12 +153,15 @@ impl From<&MeterReading> for Registers {
 /// Most slots a meter's record looks back; older ones merge into the next.
 pub(crate) const MAX_BOUNDARIES: usize = 192;
 
-/// Registers at the last reading inside a slot.
+/// Registers at the last reading inside a slot, and at the reading before that
+/// slot (for the first reading ever: zero, as if at the start of the slot).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Boundary {
     pub(crate) slot: u32,
     pub(crate) end_ms: u64,
     pub(crate) registers: Registers,
+    pub(crate) from_ms: u64,
+    pub(crate) from: Registers,
 }
 
 /// A meter and what it reported (paper step c).
@@ -172,8 +175,6 @@ pub struct Meter {
     pub last: Option<LastReading>,
     /// Registers settled so far.
     pub settled: Registers,
-    /// End of the last settled reading, ms.
-    pub settled_end_ms: u64,
     pub(crate) boundaries: Vec<Boundary>,
 }
 
@@ -291,4 +292,39 @@ pub struct ClusterRecord {
     pub validators: [u8; 32],
     /// Whether it certified two blocks at one height.
     pub frozen: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn each_nonce_works_once_and_late_ones_within_the_window(
+            nonces in prop::collection::vec(prop_oneof![0_u64..200, 0_u64..70], 1..200),
+        ) {
+            let mut window = NonceWindow::default();
+            let mut used = BTreeSet::new();
+            for nonce in nonces {
+                let next = used.last().map_or(0, |last| last + 1);
+                let expected = !used.contains(&nonce) && nonce + 64 >= next;
+                prop_assert_eq!(window.admits(nonce), expected, "{} of {:?}", nonce, window);
+                if expected {
+                    window.take(nonce);
+                    used.insert(nonce);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_nonce_is_out_of_reach() {
+        let mut window = NonceWindow::default();
+        assert!(!window.admits(u64::MAX));
+        window.take(u64::MAX - 1);
+        assert!(!window.admits(u64::MAX - 1) && !window.admits(u64::MAX) && !window.admits(0));
+        assert!(window.admits(u64::MAX - 2));
+    }
 }
