@@ -6,6 +6,7 @@ use gridloom_core::view::{HomeView, Selected, ViewModel};
 use super::links::{self, BlockPlaces};
 use super::place::Placed;
 use super::{hit, ribbons, symbols};
+use crate::window::panels::facts;
 use crate::window::state::{Layers, UiState};
 use crate::window::text::{self, Style};
 use crate::window::ui::Cx;
@@ -350,7 +351,7 @@ fn legend(ui: &Ui, cx: &Cx<'_>, placed: &Placed, rect: Rect) {
         right,
         Align2::RIGHT_CENTER,
         &note,
-        "kW: + from T1, \u{2212} to T1",
+        &format!("kW: + from {0}, \u{2212} to {0}", facts::source(cx.view)),
     );
     let mut shapes = Vec::new();
     let y = rect.min.y + 40.0;

@@ -80,12 +80,14 @@ pub fn speed(flow: Flow) -> f32 {
 
 /// Halo of the voltage under the conductors.
 pub fn halo(view: &ViewModel, net: &Net, placed: &Placed, theme: &Theme, out: &mut Vec<Shape>) {
-    let width = 18.0 * placed.strength;
+    let main = 18.0 * placed.strength;
     for ((run, points), kept) in net.runs.iter().zip(&placed.runs).zip(&placed.run_buses) {
         // An unused stub has no customer whose voltage could matter.
         if flow(view, run).p_kw.abs() < 1e-3 {
             continue;
         }
+        // Customers' own lines stay slimmer than the street's.
+        let width = if run.service { main * 0.67 } else { main };
         for (pair, ends) in points.windows(2).zip(kept.windows(2)) {
             let v = |end: usize| {
                 let bus = run.buses.get(end)?;
@@ -137,12 +139,10 @@ pub fn ribbons(
             } else {
                 theme.dead
             };
-            if w > 1.5 {
-                out.push(Shape::line(
-                    points.clone(),
-                    Stroke::new(w + 3.0, theme.base),
-                ));
-            }
+            out.push(Shape::line(
+                points.clone(),
+                Stroke::new(w + 3.0, theme.base),
+            ));
             thick_line(points, w, colour, out);
         }
     }

@@ -75,6 +75,19 @@ pub fn known(view: &ViewModel, what: Selected) -> bool {
     }
 }
 
+/// Name of the transformer that feeds the network.
+pub fn source(view: &ViewModel) -> &str {
+    view.scene
+        .transformers
+        .first()
+        .map_or("source", |t| t.name.as_str())
+}
+
+/// An age with as many decimals as matter.
+fn age(seconds: f64) -> String {
+    text::plain(seconds, if seconds < 9.95 { 1 } else { 0 })
+}
+
 /// A voltage against ±10 % (EN 50160).
 fn voltage(v_pu: Option<f64>) -> Fact {
     match v_pu {
@@ -154,14 +167,13 @@ fn home(view: &ViewModel, index: usize) -> Vec<Fact> {
         ),
     ];
     if home.pv_kw > 0.0 {
-        facts.push(power("Solar", state.pv_kw, home.pv_kw));
+        facts.push(Fact {
+            bar: Some(((state.pv_kw / home.pv_kw) as f32, 1.0)),
+            ..power("Solar", state.pv_kw, home.pv_kw)
+        });
     }
     if home.battery_kwh > 0.0 {
-        let note = format!(
-            "{} kW of {} kWh",
-            text::signed(state.battery_kw, 1),
-            text::plain(home.battery_kwh, 0)
-        );
+        let note = format!("of {} kWh", text::plain(home.battery_kwh, 1));
         facts.push(share("Battery", state.battery_soc, note));
     }
     if home.heater_kw > 0.0 {
@@ -236,14 +248,14 @@ fn mlmd(view: &ViewModel, index: usize) -> Vec<Fact> {
     };
     let through = if state.closed {
         let way = if state.through_kw < 0.0 {
-            "toward T1"
+            format!("toward {}", source(view))
         } else {
-            "away from T1"
+            format!("away from {}", source(view))
         };
         Fact::plain(
             "Through",
             format!("{} kW", text::signed(state.through_kw, 1)),
-            way,
+            &way,
         )
     } else {
         Fact::plain("Through", "open".to_owned(), "breaker open")
@@ -356,7 +368,7 @@ pub fn quality(view: &ViewModel, what: Selected) -> Option<(bool, String)> {
                 .clusters
                 .get(view.scene.homes.get(i)?.cluster)
                 .map_or("", |c| c.aggregator.as_str());
-            let age = text::plain(state.reading_age_s, 1);
+            let age = age(state.reading_age_s);
             Some(if state.silent {
                 (false, format!("silent, last reading {age} s ago"))
             } else {

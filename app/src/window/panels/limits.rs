@@ -8,8 +8,8 @@ use crate::window::text::{self, Style};
 use crate::window::ui::Cx;
 
 /// One value against its limit.
-struct Row {
-    name: &'static str,
+struct Row<'a> {
+    name: &'a str,
     value: String,
     place: String,
     /// Position in the bar, 0..1.
@@ -20,9 +20,9 @@ struct Row {
     near: f64,
 }
 
-fn rows(cx: &Cx<'_>) -> Vec<Row> {
+fn rows<'a>(cx: &'a Cx<'_>) -> Vec<Row<'a>> {
     let l = &cx.view.limits;
-    let voltage = |name, (v, place): &(f64, String), low: bool| {
+    let voltage = |name: &'a str, (v, place): &(f64, String), low: bool| {
         // The bar spans 0.88 to 1.12 pu; EN 50160 allows 10 % either way.
         let share = ((v - 0.88) / 0.24) as f32;
         let limit = if low { 0.02 / 0.24 } else { 0.22 / 0.24 };
@@ -40,7 +40,7 @@ fn rows(cx: &Cx<'_>) -> Vec<Row> {
             near,
         }
     };
-    let percent = |name, (load, place): &(f64, String)| Row {
+    let percent = |name: &'a str, (load, place): &(f64, String)| Row {
         name,
         value: format!("{} %", text::plain(load * 100.0, 0)),
         place: place.clone(),
@@ -52,7 +52,10 @@ fn rows(cx: &Cx<'_>) -> Vec<Row> {
         voltage("V max", &l.v_max, false),
         voltage("V min", &l.v_min, true),
         percent("Line", &l.line),
-        percent("T1", &l.transformer),
+        percent(
+            crate::window::panels::facts::source(cx.view),
+            &l.transformer,
+        ),
     ]
 }
 

@@ -82,8 +82,19 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         }
         column.y + 8.0
     });
+    draw::rule(
+        ui.painter(),
+        foot_rule(&rect),
+        (body.max.y + 4.0).round() - 0.5,
+        cx.theme,
+    );
     let foot = Rect::from_min_max(pos2(rect.min.x, body.max.y), rect.max);
     super::operate::buttons(ui, cx, foot, what);
+}
+
+/// The rule over the buttons, where a long list ends.
+fn foot_rule(rect: &Rect) -> std::ops::RangeInclusive<f32> {
+    rect.min.x + super::INSET..=rect.max.x - super::INSET
 }
 
 fn title(ui: &Ui, cx: &Cx<'_>, column: &mut Column, what: Selected) {
@@ -209,7 +220,6 @@ fn trends(ui: &Ui, cx: &Cx<'_>, column: &mut Column, what: Selected) {
             range: Some((0.95, 1.05)),
             zero: 1.0,
             filled: false,
-            decimals: 2,
             height: 104.0,
         }
         .show(ui, cx, column);
@@ -226,7 +236,6 @@ fn trends(ui: &Ui, cx: &Cx<'_>, column: &mut Column, what: Selected) {
         range: None,
         zero: 0.0,
         filled: true,
-        decimals: 0,
         height: if cx.compact { 56.0 } else { 76.0 },
     }
     .show(ui, cx, column);

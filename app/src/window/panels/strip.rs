@@ -15,8 +15,8 @@ const STEPS: [(&str, &str); 5] = [
     ("e", "Control to meter"),
 ];
 
-/// Lag that fills half of its bar, s: a quarter of a market slot is far off.
-const LAG_TICK_S: f64 = 5.0;
+/// Lag that fills half of its bar, s: two blocks of the slowest ledger or so.
+const LAG_TICK_S: f64 = 30.0;
 
 /// Shows the strip.
 pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {

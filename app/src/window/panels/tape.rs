@@ -169,6 +169,7 @@ fn events(ui: &Ui, cx: &Cx<'_>, axis: &Axis, track: Rect) -> String {
         .iter()
         .filter(|event| !matches!(event.kind, EventKind::Alarm(_) | EventKind::Price))
         .collect();
+    let now = axis.x(cx.view.time.0);
     let mut free = track.min.x;
     let mut last_mark = f32::NEG_INFINITY;
     for (index, event) in shown.iter().enumerate() {
@@ -187,7 +188,12 @@ fn events(ui: &Ui, cx: &Cx<'_>, axis: &Axis, track: Rect) -> String {
             .find(|n| *n > x + 1.0)
             .unwrap_or(track.max.x);
         let width = text::width(ui, &style, &event.text);
-        if x >= free && x + 6.0 + width < next.min(track.max.x) {
+        let crosses = x <= now && x + 6.0 + width > now;
+        if crosses && x - 12.0 - width >= free {
+            let at = pos2(x - 5.0, track.center().y);
+            text::text(ui, at, Align2::RIGHT_CENTER, &style, &event.text);
+            free = x + 6.0;
+        } else if !crosses && x >= free && x + 6.0 + width < next.min(track.max.x) {
             let at = pos2(x + 5.0, track.center().y);
             text::text(ui, at, Align2::LEFT_CENTER, &style, &event.text);
             free = x + 12.0 + width;

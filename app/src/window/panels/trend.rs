@@ -24,8 +24,6 @@ pub struct Trend<'a> {
     pub zero: f64,
     /// Whether the space to the reference is filled.
     pub filled: bool,
-    /// Decimals of the axis.
-    pub decimals: usize,
     /// Height of the plot, px.
     pub height: f32,
 }
@@ -130,12 +128,17 @@ impl Trend<'_> {
             0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0,
             1_000.0,
         ];
-        let lines = if rect.height() > 90.0 { 3.2 } else { 2.2 };
+        let lines = if rect.height() > 60.0 { 3.2 } else { 2.2 };
         let step = steps
             .iter()
             .copied()
             .find(|s| (hi - lo) / s <= lines)
             .unwrap_or(5_000.0);
+        let decimals = match step {
+            s if s < 0.1 => 2,
+            s if s < 1.0 => 1,
+            _ => 0,
+        };
         let first = (lo / step).ceil() as i64;
         for k in (first..).take(8) {
             let value = k as f64 * step;
@@ -154,7 +157,7 @@ impl Trend<'_> {
                 Stroke::new(1.0, colour),
             );
             let y = y.clamp(rect.min.y + 6.0, rect.max.y - 6.0);
-            let words = text::plain(value, self.decimals);
+            let words = text::plain(value, decimals);
             text::text(
                 ui,
                 pos2(rect.max.x + 40.0, y),
