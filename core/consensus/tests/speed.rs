@@ -1,4 +1,8 @@
 //! Prints decided heights per second and the cost of a snapshot; fails only when hopelessly slow.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "measures wall time; nothing it checks depends on it"
+)]
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 mod common;
