@@ -245,48 +245,49 @@ impl Run {
     }
 }
 
-/// The figures of `gridloom bench ledger` that this crate can measure.
+/// The days `gridloom bench ledger` runs.
+#[must_use]
+pub fn standard() -> Vec<DayLoad> {
+    let day = DayLoad::default();
+    let alone = DayLoad { replicas: 1, ..day };
+    vec![
+        day,
+        alone,
+        DayLoad {
+            meters: 250,
+            ..alone
+        },
+    ]
+}
+
+/// Runs days and measures proofs: the figures of `gridloom bench ledger` that
+/// this crate can give.
 ///
 /// # Errors
 /// As [`day`].
-pub fn run(clock_us: &mut dyn FnMut() -> u64) -> Result<Vec<Figure>, String> {
+pub fn run(loads: &[DayLoad], clock_us: &mut dyn FnMut() -> u64) -> Result<Vec<Figure>, String> {
     let mut figures = Vec::new();
-    for (case, load) in [
-        ("day of 28 meters, 4 replicas", DayLoad::default()),
-        (
-            "day of 28 meters, 1 replica",
-            DayLoad {
-                replicas: 1,
-                ..DayLoad::default()
-            },
-        ),
-        (
-            "day of 250 meters, 1 replica",
-            DayLoad {
-                meters: 250,
-                replicas: 1,
-                ..DayLoad::default()
-            },
-        ),
-    ] {
-        let report = day(load, clock_us)?;
+    for load in loads {
+        let report = day(*load, clock_us)?;
         let total_us = report.ledger_us + report.submit_us;
-        let mut note = |metric, value, unit| {
+        let case = format!("day of {} meters, {} replicas", load.meters, load.replicas);
+        for (metric, value, unit) in [
+            ("cpu", total_us, "us"),
+            ("transactions", report.transactions, "1"),
+            (
+                "transactions_per_cpu_s",
+                report.transactions * 1_000_000 / total_us.max(1),
+                "1/s",
+            ),
+            ("per_block", report.ledger_us / report.blocks.max(1), "us"),
+        ] {
             figures.push(Figure {
-                case: case.to_owned(),
+                case: case.clone(),
                 metric,
                 value,
                 unit,
             });
-        };
-        note("cpu", total_us, "us");
-        note("transactions", report.transactions, "1");
-        note(
-            "transactions_per_cpu_s",
-            report.transactions * 1_000_000 / total_us.max(1),
-            "1/s",
-        );
-        note("block", report.ledger_us / report.blocks.max(1), "us");
+        }
     }
     figures.extend(proofs(clock_us)?);
     Ok(figures)

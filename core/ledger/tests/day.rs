@@ -1,9 +1,12 @@
 //! A whole day through the ledger without consensus.
-#![expect(clippy::disallowed_methods, reason = "the caller of the benchmark brings the clock, and here that is this test")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the caller of the benchmark brings the clock, and here that is this test"
+)]
 
 use std::time::Instant;
 
-use gridloom_ledger::bench::{DayLoad, day};
+use gridloom_ledger::bench::{self, DayLoad, day};
 
 fn timed(load: DayLoad) -> gridloom_ledger::bench::DayReport {
     let start = Instant::now();
@@ -55,4 +58,28 @@ fn the_memory_of_facts_changes_no_digit() {
     assert_eq!(with.state_root, without.state_root);
     assert_eq!(with.state_root, alone.state_root);
     assert_eq!(with.books, without.books);
+}
+
+#[test]
+fn the_benchmark_gives_its_figures() {
+    let start = Instant::now();
+    let mut clock = || start.elapsed().as_micros() as u64;
+    let load = DayLoad {
+        meters: 3,
+        blocks: 100,
+        ..DayLoad::default()
+    };
+    let figures = bench::run(&[load], &mut clock).expect("no faults");
+    for figure in &figures {
+        println!(
+            "{}: {} {} {}",
+            figure.case, figure.metric, figure.value, figure.unit
+        );
+        assert!(figure.value > 0);
+        assert!(
+            figure.metric != "size" || figure.value <= 4_096,
+            "{figure:?}"
+        );
+    }
+    assert_eq!(figures.len(), 4 + 6);
 }

@@ -308,3 +308,37 @@ fn a_newcomer_gets_an_account_from_the_operator() {
     );
     cluster.chain().audit().expect("balanced books");
 }
+
+#[test]
+fn a_slot_nobody_can_pay_for_waits_and_changes_nothing() {
+    let rules = MarketRules {
+        slot_ms: 900_000,
+        reading_ms: 900_000,
+        feed_in: 8 * CENT,
+        import: 30 * CENT,
+        max_step: 0,
+    };
+    let mut cluster = Rehearsal::with(1, 1, 0, rules).expect("a good genesis");
+    cluster.register_all(0).expect("registered");
+    let account = cluster.homes[0].0.account();
+    // 40 MWh for 12,000 EUR are beyond the operator's 10,000.
+    cluster.read(0, reading(900, 40_000_000));
+    cluster.step(900_100).expect("a block");
+    let wallets = |cluster: &Rehearsal| {
+        [
+            account,
+            cluster.operator.account(),
+            cluster.utility.account(),
+        ]
+        .map(|id| cluster.chain().wallet(id))
+    };
+    let before = wallets(&cluster);
+    cluster.settle(0);
+    cluster.step(900_200).expect("a block");
+    assert!(refused(&cluster)[0].contains("credit falls 2000000000000 nEUR short"));
+    assert_eq!(
+        (wallets(&cluster), cluster.chain().settled_through()),
+        (before, None)
+    );
+    cluster.chain().audit().expect("balanced books");
+}
