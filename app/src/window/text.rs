@@ -159,7 +159,13 @@ fn note(ui: &Ui, rect: Rect, size: f32, cut: bool, text: &str) {
     if text.is_empty() || !ui.is_rect_visible(rect) {
         return;
     }
-    let id = ui.id().with((text, rect.min.x as i32, rect.min.y as i32));
+    // Named by place, not by words: a value that changes stays the same node.
+    let id = ui.id().with((
+        "text",
+        rect.min.x.to_bits(),
+        rect.min.y.to_bits(),
+        rect.max.x.to_bits(),
+    ));
     ui.interact(rect, id, Sense::hover())
         .widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, text));
     if cfg!(test) {

@@ -6,8 +6,9 @@ use egui::{Rect, Shape};
 use gridloom_core::view::{SceneView, Selected, ViewModel};
 
 use super::labels::Label;
+use super::links::Traffic;
 use super::net::Net;
-use super::place::{Detail, Placed, Transform};
+use super::place::{Anchors, Detail, Placed, Transform};
 use super::ribbons::{self, Flow};
 use crate::window::state::{Layers, MapCamera};
 use crate::window::theme::ThemeName;
@@ -53,9 +54,12 @@ pub struct MapCache {
     /// Places for the last camera.
     pub placed: Option<Arc<Placed>>,
     placed_for: Option<(Transform, Rect)>,
+    anchors: Option<(Transform, Anchors)>,
     detail: Option<Detail>,
     /// Flow per run at the shown tick.
     pub flows: Vec<Flow>,
+    /// Messages seen lately.
+    pub traffic: Traffic,
     /// Key of the drawn layers.
     pub drawn: Option<DrawKey>,
     /// The drawing.
@@ -80,23 +84,38 @@ impl MapCache {
         self.scene = Some(Arc::clone(&view.scene));
         self.placed = None;
         self.placed_for = None;
+        self.traffic = Traffic::default();
+        self.anchors = None;
         self.drawn = None;
         self.labels_for = None;
     }
 
     /// Places of this camera, computed again only when it moved.
-    pub fn placed(&mut self, view: &ViewModel, transform: Transform, area: Rect) -> Arc<Placed> {
+    pub fn placed(
+        &mut self,
+        view: &ViewModel,
+        transform: Transform,
+        fitted: Transform,
+        area: Rect,
+    ) -> Arc<Placed> {
         if let Some(placed) = &self.placed
             && self.placed_for == Some((transform, area))
         {
             return Arc::clone(placed);
         }
+        let known = self.anchors.take().filter(|(of, _)| *of == fitted);
+        let anchors = known.map_or_else(
+            || Placed::build(&view.scene, &self.net, fitted, None, None).anchors(),
+            |(_, anchors)| anchors,
+        );
         let placed = Arc::new(Placed::build(
             &view.scene,
             &self.net,
             transform,
             self.detail,
+            Some(&anchors),
         ));
+        self.anchors = Some((fitted, anchors));
         self.detail = Some(placed.detail);
         self.placed = Some(Arc::clone(&placed));
         self.placed_for = Some((transform, area));

@@ -48,15 +48,83 @@ fn at_share(points: &[Pos2], share: f32) -> Pos2 {
     *a + (*b - *a) * (at - i as f32)
 }
 
-/// How many hops of the list went this way.
-fn count(hops: &[HopView], from: Place, to: Place) -> usize {
-    hops.iter()
-        .filter(|hop| hop.from == from && hop.to == to)
-        .count()
+/// Links that carried a message lately. A message is gone within a tick;
+/// its marker stays long enough to be seen.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    links: Vec<Link>,
+}
+
+/// One direction of a link.
+#[derive(Debug)]
+struct Link {
+    from: Place,
+    to: Place,
+    count: usize,
+    /// Motion time until which its markers show, s.
+    until_s: f64,
+}
+
+/// How long a marker stays after the last message, s.
+const LINGER_S: f64 = 2.0;
+
+/// Links kept at once; more than this are not drawn anyway.
+const LINKS: usize = 512;
+
+impl Traffic {
+    /// Takes note of the messages of a view.
+    pub fn note<'a>(&mut self, hops: impl Iterator<Item = &'a HopView>, now_s: f64) {
+        self.links.retain(|link| link.until_s > now_s);
+        let mut fresh: Vec<(Place, Place, usize)> = Vec::new();
+        for hop in hops {
+            let shown = matches!(
+                (hop.from, hop.to),
+                (Place::Mlmd(_), Place::Aggregator(_))
+                    | (Place::Aggregator(_), Place::Mlmd(_) | Place::Ledger(_))
+            );
+            if !shown {
+                continue;
+            }
+            let known = fresh.iter().position(|f| f.0 == hop.from && f.1 == hop.to);
+            if let Some(known) = known {
+                fresh[known].2 += 1;
+            } else if fresh.len() < LINKS {
+                fresh.push((hop.from, hop.to, 1));
+            }
+        }
+        for (from, to, count) in fresh {
+            let until_s = now_s + LINGER_S;
+            let known = self.links.iter_mut().find(|l| l.from == from && l.to == to);
+            if let Some(link) = known {
+                link.until_s = until_s;
+                link.count = link.count.max(count);
+            } else if self.links.len() < LINKS {
+                self.links.push(Link {
+                    from,
+                    to,
+                    count,
+                    until_s,
+                });
+            }
+        }
+    }
+
+    /// Messages that went this way lately.
+    fn count(&self, from: Place, to: Place) -> usize {
+        let link = self.links.iter().find(|l| l.from == from && l.to == to);
+        link.map_or(0, |link| link.count)
+    }
 }
 
 /// Dashed lines M-LMD to LG-Aggregator with a dot per recent message.
-pub fn data(view: &ViewModel, placed: &Placed, theme: &Theme, motion_s: f64, out: &mut Vec<Shape>) {
+pub fn data(
+    view: &ViewModel,
+    placed: &Placed,
+    theme: &Theme,
+    traffic: &Traffic,
+    motion_s: f64,
+    out: &mut Vec<Shape>,
+) {
     let none = BlockPlaces::new();
     for (index, mlmd) in view.scene.mlmds.iter().enumerate() {
         let (from, to) = (
@@ -74,7 +142,7 @@ pub fn data(view: &ViewModel, placed: &Placed, theme: &Theme, motion_s: f64, out
             5.0,
         ));
         for (ends, back) in [((from, to), false), ((to, from), true)] {
-            let dots = count(&view.data_hops, ends.0, ends.1).min(3);
+            let dots = traffic.count(ends.0, ends.1).min(3);
             for dot in 0..dots {
                 let share =
                     (motion_s * 0.22 + (dot as f64 + 0.4) / dots as f64).rem_euclid(1.0) as f32;
@@ -108,6 +176,7 @@ pub fn ledger(
     placed: &Placed,
     theme: &Theme,
     blocks: &BlockPlaces,
+    traffic: &Traffic,
     motion_s: f64,
     out: &mut Vec<Shape>,
 ) {
@@ -119,7 +188,7 @@ pub fn ledger(
         };
         let line = bow(a - vec2(0.0, 15.0), b + vec2(0.0, 10.0), 0.07);
         out.push(Shape::line(line.clone(), Stroke::new(1.0, colour)));
-        let hops = count(&view.ledger_hops, from, to);
+        let hops = traffic.count(from, to);
         let squares = hops.min(3);
         for square in 0..squares {
             let share =

@@ -32,11 +32,12 @@ pub fn world(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let parts = overlay::Parts::of(rect, view, cx.state, cx.compact);
     let fitted = place::fit(&cx.state.map.net, parts.fit_area(view));
     if cx.state.frame_selection {
-        frame(cx, fitted, rect);
+        frame(cx, fitted);
     }
     steer(ui, cx, rect, fitted, &response);
     let transform = transform(cx.state.camera, fitted, rect, parts.fit_area(view));
-    let placed = cx.state.map.placed(view, transform, rect);
+    let home = self::transform(None, fitted, rect, parts.fit_area(view));
+    let placed = cx.state.map.placed(view, transform, home, rect);
     if response.clicked()
         && let Some(at) = response.interact_pointer_pos()
     {
@@ -152,20 +153,20 @@ fn steer(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, fitted: MapCamera, response: &egu
 }
 
 /// Moves the camera to the selection, close enough to see houses.
-fn frame(cx: &mut Cx<'_>, fitted: MapCamera, rect: Rect) {
-    cx.state.frame_selection = false;
+fn frame(cx: &mut Cx<'_>, fitted: MapCamera) {
     let Some(selected) = cx.state.selected else {
+        cx.state.frame_selection = false;
         cx.state.camera = None;
         return;
     };
-    let at = Transform {
-        camera: fitted,
-        middle: rect.center(),
+    // Before the first drawing nothing has a place yet: the next frame does it.
+    let Some(placed) = cx.state.map.placed.clone() else {
+        return;
     };
-    let placed = Placed::build(&cx.view.scene, &cx.state.map.net, at, None);
+    cx.state.frame_selection = false;
     if let Some(place) = place_of(cx.view, &cx.state.map.net, &placed, selected) {
         cx.state.camera = Some(MapCamera {
-            centre_m: at.metres(place),
+            centre_m: placed.transform.metres(place),
             px_per_m: (fitted.px_per_m * 2.4).clamp(*SCALE.start(), *SCALE.end()),
         });
     }
@@ -210,6 +211,8 @@ fn redraw(cx: &mut Cx<'_>, placed: &Placed, rect: Rect, parts: &overlay::Parts) 
     let (theme, layers) = (cx.theme, cx.state.layers);
     if stale {
         cx.state.map.read_flows(view);
+        let hops = view.data_hops.iter().chain(&view.ledger_hops);
+        cx.state.map.traffic.note(hops, cx.state.motion_s);
         let map = &mut cx.state.map;
         let mut under = Vec::new();
         area(view, placed, cx.state.selected, theme, &mut under);
@@ -246,7 +249,8 @@ fn redraw(cx: &mut Cx<'_>, placed: &Placed, rect: Rect, parts: &overlay::Parts) 
     if stale || cx.moving {
         let mut moving = Vec::new();
         if layers.data {
-            links::data(view, placed, theme, cx.state.motion_s, &mut moving);
+            let (traffic, now_s) = (&cx.state.map.traffic, cx.state.motion_s);
+            links::data(view, placed, theme, traffic, now_s, &mut moving);
         }
         if layers.ledger {
             links::ledger(
@@ -254,6 +258,7 @@ fn redraw(cx: &mut Cx<'_>, placed: &Placed, rect: Rect, parts: &overlay::Parts) 
                 placed,
                 theme,
                 &parts.block_places(view),
+                &cx.state.map.traffic,
                 cx.state.motion_s,
                 &mut moving,
             );
@@ -350,7 +355,7 @@ fn alarms(ui: &Ui, cx: &Cx<'_>, placed: &Placed) {
             && cx.moving
             && cx.state.blink_s.rem_euclid(1.0) > 0.6;
         if !dark {
-            let above = at - vec2(0.0, placed.house_px * 0.5 + 16.0);
+            let above = at - vec2(0.0, placed.house_px * 0.5 + 19.0);
             draw::alarm(
                 ui.painter(),
                 above,

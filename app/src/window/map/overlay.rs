@@ -94,7 +94,7 @@ impl Parts {
             190.0
         };
         let small = self.rect.width() < 900.0;
-        let top = if small { 78.0 } else { 62.0 };
+        let top = if small { 84.0 } else { 70.0 };
         let mut area = Rect::from_min_max(
             self.rect.min + vec2(left, top),
             self.rect.max - vec2(if small { 40.0 } else { 90.0 }, 40.0),
@@ -148,6 +148,8 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, placed: &Placed, parts: &Parts) {
 }
 
 fn caption(ui: &Ui, cx: &Cx<'_>, placed: &Placed, parts: &Parts) {
+    ui.painter()
+        .rect_filled(parts.title.expand(4.0), 4.0, cx.theme.base);
     let scene = &cx.view.scene;
     let at = parts.title.min;
     text::text(
@@ -192,6 +194,8 @@ fn caption(ui: &Ui, cx: &Cx<'_>, placed: &Placed, parts: &Parts) {
 /// The newest blocks of every ledger, newest at the left of its group.
 fn blocks(ui: &mut Ui, cx: &mut Cx<'_>, parts: &Parts) {
     let view = cx.view;
+    // The map may lie under the row when the camera is near.
+    ui.painter().rect_filled(parts.strip, 4.0, cx.theme.base);
     let mut clicked = None;
     for (index, ledger) in view.ledgers.iter().enumerate() {
         let first = parts.block(view, index, 0);

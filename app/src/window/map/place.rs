@@ -124,6 +124,16 @@ pub struct Placed {
     pub aggregators: Vec<Pos2>,
 }
 
+/// Where symbols without a surveyed place stand; found once for the fitted
+/// camera, so that they do not wander when the camera moves.
+#[derive(Clone, Debug, Default)]
+pub struct Anchors {
+    /// Per shared battery: its symbol from its bus, px.
+    batteries_px: Vec<Vec2>,
+    /// Per cluster: its LG-Aggregator, m.
+    aggregators_m: Vec<(f64, f64)>,
+}
+
 /// Size of the shared battery's symbol, px.
 pub const BATTERY_SIZE: Vec2 = vec2(40.0, 28.0);
 
@@ -141,7 +151,16 @@ pub fn fit(net: &Net, area: Rect) -> MapCamera {
 
 impl Placed {
     /// Places everything for one camera.
-    pub fn build(scene: &SceneView, net: &Net, transform: Transform, old: Option<Detail>) -> Self {
+    ///
+    /// `anchors` are the free places found for another camera; without them
+    /// they are looked for.
+    pub fn build(
+        scene: &SceneView,
+        net: &Net,
+        transform: Transform,
+        old: Option<Detail>,
+        anchors: Option<&Anchors>,
+    ) -> Self {
         let house_m_px = HOUSE_M * transform.camera.px_per_m;
         let detail = Detail::of(house_m_px, old);
         let house_px = (house_m_px as f32)
@@ -179,10 +198,36 @@ impl Placed {
             .iter()
             .map(|t| beside(net, transform, at(t.to)))
             .collect();
-        let mut space = placed.obstacles();
-        placed.place_batteries(scene, &mut space, at);
-        placed.place_aggregators(scene, &mut space);
+        if let Some(anchors) = anchors {
+            placed.batteries = scene
+                .shared_batteries
+                .iter()
+                .zip(&anchors.batteries_px)
+                .map(|(battery, offset)| (at(battery.bus), at(battery.bus) + *offset))
+                .collect();
+            placed.aggregators = anchors
+                .aggregators_m
+                .iter()
+                .map(|m| transform.px(*m))
+                .collect();
+        } else {
+            let mut space = placed.obstacles();
+            placed.place_batteries(scene, &mut space, at);
+            placed.place_aggregators(scene, &mut space);
+        }
         placed
+    }
+
+    /// The free places found here, for other cameras.
+    pub fn anchors(&self) -> Anchors {
+        Anchors {
+            batteries_px: self.batteries.iter().map(|(bus, at)| *at - *bus).collect(),
+            aggregators_m: self
+                .aggregators
+                .iter()
+                .map(|at| self.transform.metres(*at))
+                .collect(),
+        }
     }
 
     /// Direction of the conductor at a line, as a unit vector on the screen.

@@ -70,14 +70,24 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     alarms(&mut pen, cx);
     pen.divider(cx);
     ledgers(&mut pen, cx);
-    if !cx.compact {
+    engine(&mut pen, cx);
+}
+
+/// How long ago the alarms were looked at; the first thing to go.
+fn engine(pen: &mut Pen<'_>, cx: &Cx<'_>) {
+    let age = format!(
+        "alarms checked {} s ago",
+        text::plain(cx.playback.alarms_checked_s, 1)
+    );
+    let (heading, body) = (
+        Style::heading(cx.theme.text2),
+        Style::body(12.0, cx.theme.text2),
+    );
+    let width = text::width(pen.ui, &heading, "ENGINE") + text::width(pen.ui, &body, &age) + 40.0;
+    if !cx.compact && pen.fits(width) {
         pen.divider(cx);
-        pen.write(&Style::heading(theme.text2), "ENGINE", 8.0);
-        let age = format!(
-            "alarms checked {} s ago",
-            text::plain(cx.playback.alarms_checked_s, 1)
-        );
-        pen.write(&Style::body(12.0, theme.text2), &age, 16.0);
+        pen.write(&heading, "ENGINE", 8.0);
+        pen.write(&body, &age, 16.0);
     }
 }
 

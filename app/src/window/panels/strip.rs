@@ -126,36 +126,33 @@ fn step(ui: &Ui, cx: &Cx<'_>, cell: Rect, index: usize) {
         }
         return;
     }
-    let bars = index >= 2 && !cx.view.steps[index].recent_s.is_empty();
-    let end = if bars {
-        shown.min.x.min(cell.max.x - 66.0) - 96.0
-    } else {
-        shown.min.x - 8.0
-    };
-    let room = end - left;
+    let style = Style::strong(12.0, theme.text1);
+    let bars_end = shown.min.x.min(cell.max.x - 66.0) - 96.0;
+    let needed =
+        text::width(ui, &style, name).max(text::width(ui, &Style::body(11.0, theme.text2), &note));
+    let bars = index >= 2 && !cx.view.steps[index].recent_s.is_empty() && needed <= bars_end - left;
+    let end = if bars { bars_end } else { shown.min.x - 8.0 };
+    let middle = cell.center().y;
     text::text_within(
         ui,
-        pos2(left, cell.center().y - 8.0),
+        pos2(left, middle - 8.0),
         Align2::LEFT_CENTER,
-        &Style::strong(12.0, theme.text1),
-        room,
+        &style,
+        end - left,
         name,
     );
-    text::text_within(
+    let below = Style::body(11.0, theme.text2);
+    text::text_if_fits(
         ui,
-        pos2(left, cell.center().y + 8.5),
+        pos2(left, middle + 8.5),
         Align2::LEFT_CENTER,
-        &Style::body(11.0, theme.text2),
-        room,
+        &below,
+        end - left,
         &note,
     );
     if bars {
-        spark(
-            ui,
-            cx,
-            Rect::from_min_size(pos2(end + 6.0, cell.center().y - 10.0), vec2(80.0, 20.0)),
-            &cx.view.steps[index].recent_s,
-        );
+        let place = Rect::from_min_size(pos2(end + 6.0, middle - 10.0), vec2(80.0, 20.0));
+        spark(ui, cx, place, &cx.view.steps[index].recent_s);
     }
 }
 

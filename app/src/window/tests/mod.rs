@@ -89,5 +89,5 @@ fn painted(harness: &Harness<'_, Shown>) -> Vec<Painted> {
     })
 }
 
-/// The two sizes that must hold.
-const SIZES: [(f32, f32); 2] = [(1_280.0, 720.0), (1_920.0, 1_080.0)];
+/// The sizes that must hold: smallest, the window's own, the design's.
+const SIZES: [(f32, f32); 3] = [(1_280.0, 720.0), (1_600.0, 900.0), (1_920.0, 1_080.0)];
