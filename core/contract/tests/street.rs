@@ -170,7 +170,7 @@ fn street(data: &Data, start: usize, seed: u64, template: Option<&EmTemplate>) -
                         Stream::MeterNoise,
                     )
                 });
-                (0.15 * (draws.sum::<f64>() - 6.0)).exp()
+                libm::exp(0.15 * (draws.sum::<f64>() - 6.0))
             };
             let load = Data::at(&data.load_kwh, start, slot as i64 + home.shift, home.shape);
             let load_wh = (load * 250.0 * home.factor * noise).round() as i64;
@@ -220,7 +220,7 @@ fn street(data: &Data, start: usize, seed: u64, template: Option<&EmTemplate>) -
                 match order {
                     ControlOrder::Battery { setpoint_w, .. } => home.battery_order_w = setpoint_w,
                     ControlOrder::Heater { on, .. } => home.heater_order = on,
-                    ControlOrder::Ev { .. } => {}
+                    ControlOrder::Ev { .. } | ControlOrder::Keep { .. } => {}
                 }
             }
             if template.is_none() {
@@ -278,16 +278,6 @@ fn street(data: &Data, start: usize, seed: u64, template: Option<&EmTemplate>) -
         prices = priced.price;
         supply_wh = next_supply;
         scalars.push(priced.scalar);
-        if std::env::var("TRACE").is_ok() && template.is_some() && start == 4_560 {
-            println!(
-                "{slot} net {} price {} solar {} bat {} dem {}",
-                net_wh * 4 / 1000,
-                priced.scalar,
-                next_supply[0] * 4 / 1000,
-                next_supply[3] * 4 / 1000,
-                input.buyers.iter().map(|b| b.demand_wh).sum::<i64>() * 4 / 1000
-            );
-        }
         net_kw.push(net_wh as f64 * 4.0 / 1_000.0);
     }
     result.peak_kw = net_kw.iter().copied().fold(f64::MIN, f64::max);

@@ -65,7 +65,7 @@ impl Run<'_> {
             return;
         }
         if !self.has_turn() {
-            self.refuse(Subject::Battery, FiredRule::NotItsTurn);
+            self.keep(Subject::Battery);
             return;
         }
         let apart = self.spread_of(self.template.spread);
@@ -138,7 +138,7 @@ impl Run<'_> {
         } else if late {
             FiredRule::Deadline
         } else if !self.has_turn() {
-            self.refuse(Subject::Heater, FiredRule::NotItsTurn);
+            self.keep(Subject::Heater);
             return;
         } else if buy < threshold {
             FiredRule::RunCheap
@@ -190,7 +190,7 @@ impl Run<'_> {
         } else if slots_left <= latest {
             (FiredRule::Deadline, max_w)
         } else if !self.has_turn() {
-            self.refuse(Subject::Ev, FiredRule::NotItsTurn);
+            self.keep(Subject::Ev);
             return;
         } else if cheap_w > 0 {
             (FiredRule::RunCheap, cheap_w)

@@ -159,6 +159,12 @@ pub enum ControlOrder {
         /// The rule that fired.
         rule: FiredRule,
     },
+    /// The device's last order stands, and is valid for as long as a new one
+    /// would be.
+    Keep {
+        /// The device.
+        device: Subject,
+    },
 }
 
 impl ControlOrder {
@@ -167,16 +173,19 @@ impl ControlOrder {
     pub fn rule(&self) -> FiredRule {
         match self {
             Self::Battery { rule, .. } | Self::Heater { rule, .. } | Self::Ev { rule, .. } => *rule,
+            Self::Keep { .. } => FiredRule::NotItsTurn,
         }
     }
 
-    /// Power ordered, W: taking positive, giving negative.
+    /// Power ordered, W: taking positive, giving negative; `None` when the
+    /// last order stands.
     #[must_use]
-    pub fn power_w(&self) -> i64 {
+    pub fn power_w(&self) -> Option<i64> {
         match self {
-            Self::Battery { setpoint_w, .. } => *setpoint_w,
-            Self::Heater { on, limit_w, .. } => i64::from(*on) * limit_w,
-            Self::Ev { limit_w, .. } => *limit_w,
+            Self::Battery { setpoint_w, .. } => Some(*setpoint_w),
+            Self::Heater { on, limit_w, .. } => Some(i64::from(*on) * limit_w),
+            Self::Ev { limit_w, .. } => Some(*limit_w),
+            Self::Keep { .. } => None,
         }
     }
 }
@@ -286,6 +295,12 @@ impl Run<'_> {
         }
         self.outcome.steps_used = used;
         true
+    }
+
+    /// Lets the device's last order stand.
+    fn keep(&mut self, device: Subject) {
+        self.outcome.orders.push(ControlOrder::Keep { device });
+        self.refuse(device, FiredRule::NotItsTurn);
     }
 
     fn refuse(&mut self, subject: Subject, rule: FiredRule) {
