@@ -52,7 +52,12 @@ impl BoundMonitor {
     #[must_use]
     pub fn new(device: DeviceId, handle: MonitorHandle) -> Self {
         let values = LatestValues::new(STALE);
-        Self { device, handle, values, sent: Instant::now() }
+        Self {
+            device,
+            handle,
+            values,
+            sent: Instant::now(),
+        }
     }
 
     /// The newest power and voltage as a command, once a second.
@@ -78,7 +83,9 @@ impl BoundMonitor {
         Some(Command::DeviceReading {
             device: self.device,
             p_w: power.0.unwrap_or(0.0) as i64,
-            voltage_mv: voltage.and_then(|(v, _)| v).map_or(0, |v| (v * 1_000.0) as u32),
+            voltage_mv: voltage
+                .and_then(|(v, _)| v)
+                .map_or(0, |v| (v * 1_000.0) as u32),
             good: power.1 && power.0.is_some(),
         })
     }
@@ -102,24 +109,34 @@ impl TwinSession {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(
-        mut twin: Twin,
-        monitors: Vec<BoundMonitor>,
-        speed: f64,
-    ) -> std::io::Result<Self> {
+    pub fn start(mut twin: Twin, monitors: Vec<BoundMonitor>, speed: f64) -> std::io::Result<Self> {
         let view = Arc::new(twin.view(None));
         let end = twin.end().start(twin.tick_ms());
-        let playback = PlaybackState { speed, end, playing: true, ..PlaybackState::default() };
-        let shared = Arc::new(Mutex::new(Published { view, playback, published: Instant::now() }));
+        let playback = PlaybackState {
+            speed,
+            end,
+            playing: true,
+            ..PlaybackState::default()
+        };
+        let shared = Arc::new(Mutex::new(Published {
+            view,
+            playback,
+            published: Instant::now(),
+        }));
         let (requests, inbox) = bounded(REQUESTS);
         let driver = Driver::new(twin, monitors, playback, inbox, Arc::clone(&shared));
-        thread::Builder::new().name("twin".into()).spawn(move || driver.run())?;
+        thread::Builder::new()
+            .name("twin".into())
+            .spawn(move || driver.run())?;
         Ok(Self { shared, requests })
     }
 
     fn read<T>(&self, of: impl FnOnce(&Published) -> T) -> T {
         // A poisoned lock still holds the last complete view.
-        let published = self.shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let published = self
+            .shared
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         of(&published)
     }
 }
@@ -316,7 +333,11 @@ impl Driver {
     fn note_pace(&mut self) {
         let now = Instant::now();
         self.pace.push_back((now, self.twin.time().0));
-        while self.pace.front().is_some_and(|(at, _)| now - *at > Duration::from_secs(1)) {
+        while self
+            .pace
+            .front()
+            .is_some_and(|(at, _)| now - *at > Duration::from_secs(1))
+        {
             self.pace.pop_front();
         }
         if let (Some(first), Some(last)) = (self.pace.front(), self.pace.back()) {
@@ -331,7 +352,14 @@ impl Driver {
         self.changed = false;
         let view = Arc::new(self.twin.view(self.selected));
         self.state.end = SimTime(self.twin.end().0 * self.twin.tick_ms());
-        let mut shared = self.shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *shared = Published { view, playback: self.state, published: Instant::now() };
+        let mut shared = self
+            .shared
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *shared = Published {
+            view,
+            playback: self.state,
+            published: Instant::now(),
+        };
     }
 }

@@ -52,7 +52,8 @@ impl Expectations {
             .iter()
             .map(|spec| {
                 let time = |text: &Option<String>, default: u64| {
-                    text.as_ref().map_or(Ok(default), |text| SimTime::parse(text).map(|t| t.0))
+                    text.as_ref()
+                        .map_or(Ok(default), |text| SimTime::parse(text).map(|t| t.0))
                 };
                 Ok(Watch {
                     from_ms: time(&spec.from, 0)?,
@@ -119,8 +120,12 @@ fn describe(condition: &Condition) -> String {
             format!("ledger {ledger} decides at least {at_least} blocks")
         }
         Condition::LedgerHalted { ledger } => format!("ledger {ledger} stands still"),
-        Condition::SolarPriceFollowsSupply { correlation_at_most } => {
-            format!("solar price against solar supply: rank correlation at most {correlation_at_most}")
+        Condition::SolarPriceFollowsSupply {
+            correlation_at_most,
+        } => {
+            format!(
+                "solar price against solar supply: rank correlation at most {correlation_at_most}"
+            )
         }
         Condition::MetersMatchPhysics { max_residual_pct } => {
             format!("meters and losses match the feeder head within {max_residual_pct} %")
@@ -141,7 +146,11 @@ fn height(twin: &mut Twin, condition: &Condition) -> u64 {
         return 0;
     };
     let world = twin.world_mut();
-    let index = world.resource::<Ledgers>().names.iter().position(|name| name == ledger);
+    let index = world
+        .resource::<Ledgers>()
+        .names
+        .iter()
+        .position(|name| name == ledger);
     let mut groups = world.query::<&LedgerGroup>();
     groups
         .iter(world)
@@ -151,12 +160,17 @@ fn height(twin: &mut Twin, condition: &Condition) -> u64 {
 
 fn judge(watch: &Watch, twin: &mut Twin) -> Outcome {
     let what = describe(&watch.condition);
-    let (height_before, import_before) =
-        watch.begun.as_ref().map_or((0, 0.0), |start| (start.height, start.import_kwh));
+    let (height_before, import_before) = watch
+        .begun
+        .as_ref()
+        .map_or((0, 0.0), |start| (start.height, start.import_kwh));
     let (seen, met) = match &watch.condition {
         Condition::VoltageWithin { min_pu, max_pu } => {
             let (low, high) = watch.v_pu;
-            (format!("{low:.4} to {high:.4} pu"), low >= *min_pu && high <= *max_pu)
+            (
+                format!("{low:.4} to {high:.4} pu"),
+                low >= *min_pu && high <= *max_pu,
+            )
         }
         Condition::BooksBalance => books(twin),
         Condition::BlocksDecided { at_least, .. } => {
@@ -167,7 +181,9 @@ fn judge(watch: &Watch, twin: &mut Twin) -> Outcome {
             let blocks = height(twin, &watch.condition) - height_before;
             (format!("{blocks} blocks"), blocks == 0)
         }
-        Condition::SolarPriceFollowsSupply { correlation_at_most } => {
+        Condition::SolarPriceFollowsSupply {
+            correlation_at_most,
+        } => {
             let correlation = solar_correlation(twin);
             let seen = correlation.map_or("too few priced slots".into(), |r| format!("{r:.3}"));
             (seen, correlation.is_some_and(|r| r <= *correlation_at_most))
@@ -182,16 +198,27 @@ fn judge(watch: &Watch, twin: &mut Twin) -> Outcome {
         }
         Condition::ImportBetween { min_kwh, max_kwh } => {
             let import = kwh(twin.world().resource::<Energy>().import) - import_before;
-            (format!("{import:.1} kWh"), (*min_kwh..=*max_kwh).contains(&import))
+            (
+                format!("{import:.1} kWh"),
+                (*min_kwh..=*max_kwh).contains(&import),
+            )
         }
         Condition::EvsServed => {
             let world = twin.world_mut();
-            let unmet: i64 = world.query::<&EvUnit>().iter(world).map(|ev| ev.0.unmet()).sum();
+            let unmet: i64 = world
+                .query::<&EvUnit>()
+                .iter(world)
+                .map(|ev| ev.0.unmet())
+                .sum();
             (format!("{:.2} kWh missing", kwh(unmet)), unmet == 0)
         }
         Condition::HeatServed => {
             let world = twin.world_mut();
-            let unmet: i64 = world.query::<&HeaterUnit>().iter(world).map(|h| h.0.unmet()).sum();
+            let unmet: i64 = world
+                .query::<&HeaterUnit>()
+                .iter(world)
+                .map(|h| h.0.unmet())
+                .sum();
             (format!("{:.2} kWh unmet", kwh(unmet)), unmet == 0)
         }
     };
@@ -209,7 +236,10 @@ fn books(twin: &mut Twin) -> (String, bool) {
             return (error.to_string(), false);
         }
     }
-    (format!("{settled} slots settled, {unbalanced} blocks off"), unbalanced == 0)
+    (
+        format!("{settled} slots settled, {unbalanced} blocks off"),
+        unbalanced == 0,
+    )
 }
 
 /// Spearman rank correlation between the solar price of each slot and the

@@ -109,11 +109,19 @@ impl Targets<'_, '_, '_, '_, '_, '_, '_> {
                     return Err("cloud factor above 1500 permille: use 0 to 1500".into());
                 }
                 self.weather.cloud_permille = *permille;
-                Ok(format!("Irradiance at {:.0} %", f64::from(*permille) / 10.0))
+                Ok(format!(
+                    "Irradiance at {:.0} %",
+                    f64::from(*permille) / 10.0
+                ))
             }
             Command::SilenceMeter(device) => self.silence(*device, true),
             Command::RestoreMeter(device) => self.silence(*device, false),
-            Command::DeviceReading { device, p_w, voltage_mv, good } => {
+            Command::DeviceReading {
+                device,
+                p_w,
+                voltage_mv,
+                good,
+            } => {
                 let now_ms = self.now_ms;
                 let (_, _, mut bound) = self
                     .meters
@@ -139,8 +147,10 @@ impl Targets<'_, '_, '_, '_, '_, '_, '_> {
             }
             Command::Partition { ledger, groups } => {
                 let nodes: Vec<u32> = groups.iter().flatten().copied().collect();
-                let groups: Vec<Vec<PeerIndex>> =
-                    groups.iter().map(|group| group.iter().map(|&node| peer(node)).collect()).collect();
+                let groups: Vec<Vec<PeerIndex>> = groups
+                    .iter()
+                    .map(|group| group.iter().map(|&node| peer(node)).collect())
+                    .collect();
                 self.ledger(*ledger, &nodes)?.group.partition(&groups);
                 Ok(format!("Ledger {ledger} partitioned"))
             }
@@ -162,7 +172,10 @@ impl Targets<'_, '_, '_, '_, '_, '_, '_> {
             let state = if close { "closed" } else { "open" };
             return Err(format!("{} is {state} already", mlmd.id));
         }
-        breaker.pending = Some(PendingOperation { close, by: by.to_owned() });
+        breaker.pending = Some(PendingOperation {
+            close,
+            by: by.to_owned(),
+        });
         Ok(format!("{} told to {verb}", mlmd.id))
     }
 
@@ -173,7 +186,10 @@ impl Targets<'_, '_, '_, '_, '_, '_, '_> {
             .find(|(site, ..)| site.device == device)
             .ok_or_else(|| format!("no meter {device}"))?;
         meter.silenced = silenced;
-        Ok(format!("Meter {device} {}", if silenced { "silenced" } else { "sends again" }))
+        Ok(format!(
+            "Meter {device} {}",
+            if silenced { "silenced" } else { "sends again" }
+        ))
     }
 
     fn ledger(&mut self, ledger: u32, nodes: &[u32]) -> Result<Mut<'_, LedgerGroup>, String> {
@@ -184,7 +200,10 @@ impl Targets<'_, '_, '_, '_, '_, '_, '_> {
             .ok_or_else(|| format!("no ledger {ledger}"))?;
         let count = group.group.len() as u32;
         if let Some(node) = nodes.iter().find(|&&node| node >= count) {
-            return Err(format!("ledger {ledger} has validators 0 to {}, not {node}", count - 1));
+            return Err(format!(
+                "ledger {ledger} has validators 0 to {}, not {node}",
+                count - 1
+            ));
         }
         Ok(group)
     }

@@ -86,7 +86,10 @@ impl Rejections {
         if self.0.len() == REJECTIONS_KEPT {
             self.0.pop_front();
         }
-        self.0.push_back(Rejection { command: format!("{command:?}"), reason: reason.into() });
+        self.0.push_back(Rejection {
+            command: format!("{command:?}"),
+            reason: reason.into(),
+        });
     }
 }
 

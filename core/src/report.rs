@@ -1,7 +1,7 @@
 //! Figures of a run for tables and machines.
 
-use gridloom_equipment::kwh;
 use gridloom_consensus::Chain;
+use gridloom_equipment::kwh;
 use gridloom_ledger::LedgerChain;
 use gridloom_units::{EnergyType, MoneyNanoEur, PriceMicroEurPerKwh};
 use serde::Serialize;
@@ -86,6 +86,10 @@ pub struct LedgerSummary {
     pub transactions: u64,
     /// Messages between validators.
     pub messages: u64,
+    /// Last settled slot.
+    pub settled_through: Option<u32>,
+    /// Submissions the mempool refused last, with the reason.
+    pub refusals: Vec<String>,
     /// Whether two different blocks were ever decided at one height.
     pub forked: bool,
 }
@@ -127,6 +131,11 @@ impl Summary {
                 validators: group.group.len(),
                 transactions: group.chain().map_or(0, transactions),
                 messages: group.group.network_counters().sent,
+                settled_through: group.chain().and_then(LedgerChain::settled_through),
+                refusals: group
+                    .chain()
+                    .map(|chain| chain.refusals().iter().map(|r| format!("{r:?}")).collect())
+                    .unwrap_or_default(),
                 forked: group.group.fork().is_some(),
             })
             .collect();
@@ -170,12 +179,19 @@ impl Summary {
     }
 }
 
-/// Money the members of each cluster brought in, nano-EUR.
+/// Money members, operator and utility brought to each cluster, nano-EUR.
 fn deposits(twin: &Twin) -> Vec<MoneyNanoEur> {
     let loaded = twin.scene();
-    let mut sums = vec![0; loaded.scene.clusters.len()];
+    let market = &loaded.scene.market;
+    let officials =
+        i128::from(market.operator_deposit_eur) + i128::from(market.utility_deposit_eur);
+    let mut sums = vec![officials * 1_000_000_000; loaded.scene.clusters.len()];
     let homes = loaded.scene.homes.iter().map(|home| home.deposit_eur);
-    let batteries = loaded.scene.shared_batteries.iter().map(|battery| battery.deposit_eur);
+    let batteries = loaded
+        .scene
+        .shared_batteries
+        .iter()
+        .map(|battery| battery.deposit_eur);
     let clusters = loaded.refs.homes.iter().map(|home| home.cluster);
     let clusters = clusters.chain(loaded.refs.shared_batteries.iter().map(|b| b.cluster));
     for (eur, cluster) in homes.chain(batteries).zip(clusters) {

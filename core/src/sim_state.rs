@@ -109,11 +109,11 @@ impl SimColumns {
 /// Registers simulation state with the app.
 pub trait RegisterSimState {
     /// Registers a component of rostered entities.
-    fn register_sim_component<T: SimState + Component<Mutability = Mutable>>(&mut self)
-    -> &mut Self;
+    fn register_sim_component<T: SimState + Component<Mutability = Mutable>>(
+        &mut self,
+    ) -> &mut Self;
     /// Registers a resource.
-    fn register_sim_resource<T: SimState + Resource<Mutability = Mutable>>(&mut self)
-    -> &mut Self;
+    fn register_sim_resource<T: SimState + Resource<Mutability = Mutable>>(&mut self) -> &mut Self;
 }
 
 impl RegisterSimState for App {
@@ -151,13 +151,14 @@ impl RegisterSimState for App {
                 }
             },
         };
-        self.world_mut().get_resource_or_init::<SimColumns>().0.push(column);
+        self.world_mut()
+            .get_resource_or_init::<SimColumns>()
+            .0
+            .push(column);
         self
     }
 
-    fn register_sim_resource<T: SimState + Resource<Mutability = Mutable>>(
-        &mut self,
-    ) -> &mut Self {
+    fn register_sim_resource<T: SimState + Resource<Mutability = Mutable>>(&mut self) -> &mut Self {
         let column = Column {
             name: std::any::type_name::<T>(),
             save: |world| Arc::new(world.get_resource::<T>().map(T::save)),
@@ -175,7 +176,10 @@ impl RegisterSimState for App {
                 }
             },
         };
-        self.world_mut().get_resource_or_init::<SimColumns>().0.push(column);
+        self.world_mut()
+            .get_resource_or_init::<SimColumns>()
+            .0
+            .push(column);
         self
     }
 }
@@ -184,12 +188,23 @@ impl RegisterSimState for App {
 #[must_use]
 pub fn save(world: &World) -> Snapshot {
     let columns = world.resource::<SimColumns>();
-    Snapshot(columns.0.iter().map(|column| (column.save)(world)).collect())
+    Snapshot(
+        columns
+            .0
+            .iter()
+            .map(|column| (column.save)(world))
+            .collect(),
+    )
 }
 
 /// Writes a snapshot back in place.
 pub fn restore(world: &mut World, snapshot: &Snapshot) {
-    let loads: Vec<_> = world.resource::<SimColumns>().0.iter().map(|c| c.load).collect();
+    let loads: Vec<_> = world
+        .resource::<SimColumns>()
+        .0
+        .iter()
+        .map(|c| c.load)
+        .collect();
     for (load, saved) in loads.into_iter().zip(&snapshot.0) {
         load(world, saved);
     }

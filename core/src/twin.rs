@@ -135,7 +135,8 @@ impl Twin {
     pub fn send(&mut self, command: Command) {
         let tick = self.tick();
         if tick < self.head() {
-            self.hashes.truncate(usize::try_from(tick.0).unwrap_or(usize::MAX));
+            self.hashes
+                .truncate(usize::try_from(tick.0).unwrap_or(usize::MAX));
             self.keyframes.split_off(&(tick.0 + 1));
             self.world.resource_mut::<InputLog>().truncate(tick.0);
             let time = self.time();

@@ -72,14 +72,20 @@ fn move_loads(network: &mut Network, rated: &[(f64, f64)], step: u64) {
 /// OpenDSS's figures as recorded in the project's grid reference (same
 /// feeder, tolerance 1e-8, another machine): ratios carry that caveat.
 fn flow() -> Result<Vec<Figure>> {
-    let path = scene::default_scene()?.with_file_name("grids").join("euro_lv.grid.ron");
+    let path = scene::default_scene()?
+        .with_file_name("grids")
+        .join("euro_lv.grid.ron");
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
     let case = GridCase::from_ron(&text, &path.display().to_string())?;
     let mut network = Network::build(&case)?;
-    network.set_options(SolveOptions { tolerance: 1e-8, ..SolveOptions::default() });
-    let rated: Vec<(f64, f64)> =
-        (0..network.port_count()).map(|p| network.port_nominal(PortId(p as u32))).collect();
+    network.set_options(SolveOptions {
+        tolerance: 1e-8,
+        ..SolveOptions::default()
+    });
+    let rated: Vec<(f64, f64)> = (0..network.port_count())
+        .map(|p| network.port_nominal(PortId(p as u32)))
+        .collect();
     network.solve();
     const STEPS: u64 = 1_000;
     let mut iterations = 0;
@@ -100,7 +106,13 @@ fn flow() -> Result<Vec<Figure>> {
         iterations as f64 / STEPS as f64
     ));
     let mut figures = vec![
-        against("euro_lv", "full_step_us", best_us, "us", ("OpenDSS recorded", 243.0)),
+        against(
+            "euro_lv",
+            "full_step_us",
+            best_us,
+            "us",
+            ("OpenDSS recorded", 243.0),
+        ),
         against(
             "euro_lv",
             "thousand_steps_ms",
@@ -111,7 +123,8 @@ fn flow() -> Result<Vec<Figure>> {
     ];
     if network.line_count() > 20 {
         let middle = network.line_count() / 2;
-        let switch = network.declare_switch("bench", middle, gridloom_model::grid::LineEnd::From)?;
+        let switch =
+            network.declare_switch("bench", middle, gridloom_model::grid::LineEnd::From)?;
         let begun = Instant::now();
         const OPERATIONS: u32 = 100;
         for operation in 0..OPERATIONS {
@@ -119,7 +132,13 @@ fn flow() -> Result<Vec<Figure>> {
             network.solve();
         }
         let us = begun.elapsed().as_secs_f64() * 1e6 / f64::from(OPERATIONS);
-        figures.push(against("euro_lv", "breaker_us", us, "us", ("OpenDSS recorded", 2_700.0)));
+        figures.push(against(
+            "euro_lv",
+            "breaker_us",
+            us,
+            "us",
+            ("OpenDSS recorded", 2_700.0),
+        ));
     }
     Ok(figures)
 }
@@ -131,10 +150,19 @@ fn twin() -> Result<Vec<Figure>> {
     let begun = Instant::now();
     twin.run_until(Tick(ticks));
     let wall_s = begun.elapsed().as_secs_f64();
-    output::error(&format!("workload: one hour of {} ({ticks} ticks)", twin.scene().scene.title));
+    output::error(&format!(
+        "workload: one hour of {} ({ticks} ticks)",
+        twin.scene().scene.title
+    ));
     let tick_us = wall_s * 1e6 / ticks as f64;
     Ok(vec![
-        against("akerby", "tick_us", tick_us, "us", ("real time", twin.tick_ms() as f64 * 1e3)),
+        against(
+            "akerby",
+            "tick_us",
+            tick_us,
+            "us",
+            ("real time", twin.tick_ms() as f64 * 1e3),
+        ),
         against("akerby", "day_s", wall_s * 24.0, "s", ("limit", 60.0)),
     ])
 }
@@ -143,7 +171,9 @@ fn twin() -> Result<Vec<Figure>> {
 /// project's ledger reference (signatures checked once per process).
 fn ledger() -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    for (validators, heights, recorded) in [(4_u16, 2_000, 1_390.0), (7, 700, 843.0), (20, 60, 208.0)] {
+    for (validators, heights, recorded) in
+        [(4_u16, 2_000, 1_390.0), (7, 700, 843.0), (20, 60, 208.0)]
+    {
         let begun = Instant::now();
         let mut clock = || begun.elapsed().as_secs_f64();
         let bench = bench_heights(validators, heights, Checks::Once, &mut clock)?;

@@ -51,7 +51,11 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode> {
         }
     };
     let pass = output::figures(&figures, args.json);
-    Ok(if pass { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if pass {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// A gate on a count that must be zero.
@@ -83,12 +87,18 @@ fn twin(path: &Path, minutes: u64) -> Result<Vec<Figure>> {
     if minutes == 0 || minutes > 24 * 60 {
         bail!("--minutes must be 1 to 1440, is {minutes}");
     }
-    let case = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
-    let rewindable = TwinOptions { rewindable: true, ..TwinOptions::default() };
+    let case = path
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into());
+    let rewindable = TwinOptions {
+        rewindable: true,
+        ..TwinOptions::default()
+    };
     let mut plain = scene::twin(path, rewindable)?;
     let end = Tick(minutes * 60_000 / plain.tick_ms()).min(plain.end());
     let spec = plain.scene().scene.expect.clone();
-    let mut watch = Expectations::new(&spec, end.start(plain.tick_ms())).map_err(anyhow::Error::msg)?;
+    let mut watch =
+        Expectations::new(&spec, end.start(plain.tick_ms())).map_err(anyhow::Error::msg)?;
     while plain.tick() < end {
         plain.step();
         watch.observe(&mut plain);
@@ -100,22 +110,64 @@ fn twin(path: &Path, minutes: u64) -> Result<Vec<Figure>> {
         Ok(twin.hashes().to_vec())
     };
     let mut figures = vec![
-        none(&case, "repeat_differing", differing(&recorded, &run(TwinOptions::default())?), "ticks"),
+        none(
+            &case,
+            "repeat_differing",
+            differing(&recorded, &run(TwinOptions::default())?),
+            "ticks",
+        ),
         none(
             &case,
             "permuted_differing",
-            differing(&recorded, &run(TwinOptions { permute: true, ..TwinOptions::default() })?),
+            differing(
+                &recorded,
+                &run(TwinOptions {
+                    permute: true,
+                    ..TwinOptions::default()
+                })?,
+            ),
             "ticks",
         ),
     ];
     let summary = Summary::of(&mut plain);
-    figures.push(none(&case, "money_off_nano_eur", summary.money_off_nano_eur as f64, "nEUR"));
-    figures.push(none(&case, "energy_off_wh", summary.energy_off_wh as f64, "Wh"));
-    figures.push(none(&case, "flow_failures", summary.flow_failures as f64, "solves"));
-    let forks = summary.ledgers.iter().filter(|ledger| ledger.forked).count();
+    figures.push(none(
+        &case,
+        "money_off_nano_eur",
+        summary.money_off_nano_eur as f64,
+        "nEUR",
+    ));
+    figures.push(none(
+        &case,
+        "energy_off_wh",
+        summary.energy_off_wh as f64,
+        "Wh",
+    ));
+    figures.push(none(
+        &case,
+        "flow_failures",
+        summary.flow_failures as f64,
+        "solves",
+    ));
+    let forks = summary
+        .ledgers
+        .iter()
+        .filter(|ledger| ledger.forked)
+        .count();
     figures.push(none(&case, "forks", forks as f64, "ledgers"));
-    figures.push(gate(&case, "energy_error_wh", summary.energy_error_wh.abs(), "Wh", 1.0));
-    figures.push(gate(&case, "meter_residual_pct", summary.meter_residual_pct, "%", 0.1));
+    figures.push(gate(
+        &case,
+        "energy_error_wh",
+        summary.energy_error_wh.abs(),
+        "Wh",
+        1.0,
+    ));
+    figures.push(gate(
+        &case,
+        "meter_residual_pct",
+        summary.meter_residual_pct,
+        "%",
+        0.1,
+    ));
     for target in [end.0 / 3, end.0 / 7, 0] {
         plain.seek(Tick(target));
         plain.run_until(end);
@@ -124,9 +176,18 @@ fn twin(path: &Path, minutes: u64) -> Result<Vec<Figure>> {
     figures.push(none(&case, "rewind_diverged", f64::from(diverged), "runs"));
     // Windows of a whole day are not judged on part of one.
     let whole = end == plain.end();
-    let failed = watch.finish(&mut plain).iter().filter(|outcome| !outcome.met).count();
+    let failed = watch
+        .finish(&mut plain)
+        .iter()
+        .filter(|outcome| !outcome.met)
+        .count();
     if whole {
-        figures.push(none(&case, "expectations_missed", failed as f64, "expectations"));
+        figures.push(none(
+            &case,
+            "expectations_missed",
+            failed as f64,
+            "expectations",
+        ));
     }
     Ok(figures)
 }

@@ -74,7 +74,12 @@ pub fn run(args: &DeviceArgs) -> Result<ExitCode> {
             ));
             Ok(ExitCode::SUCCESS)
         }
-        Action::Read { profile, address, unit, timeout_ms } => {
+        Action::Read {
+            profile,
+            address,
+            unit,
+            timeout_ms,
+        } => {
             let limit = Duration::from_millis(*timeout_ms);
             let (readings, status) =
                 tools::read_once(Profile::load(profile)?, address, *unit, limit)?;
@@ -82,13 +87,30 @@ pub fn run(args: &DeviceArgs) -> Result<ExitCode> {
             for reading in &readings {
                 output::line(&tools::describe(reading, now));
             }
-            output::line(&format!("{} polls, {} errors", status.polls, status.errors.total()));
+            output::line(&format!(
+                "{} polls, {} errors",
+                status.polls,
+                status.errors.total()
+            ));
             let good = readings.iter().all(|reading| reading.quality.is_good());
-            Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if good {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
-        Action::Serve { profile, bind, unit, values, seconds } => {
+        Action::Serve {
+            profile,
+            bind,
+            unit,
+            values,
+            seconds,
+        } => {
             let emulator = tools::serve(Profile::load(profile)?, bind, *unit)?;
-            let values = values.iter().map(|text| value(text)).collect::<Result<Vec<_>>>()?;
+            let values = values
+                .iter()
+                .map(|text| value(text))
+                .collect::<Result<Vec<_>>>()?;
             let set: Vec<(&str, f64)> = values.iter().map(|(id, v)| (id.as_str(), *v)).collect();
             emulator.set(&set)?;
             output::line(&format!("serving unit {unit} on {}", emulator.addr()));

@@ -25,7 +25,10 @@ fn gate(case: &str, metric: &str, value: f64, unit: &str, limit: f64) -> Figure 
 /// Folder of the project, found from the default scene.
 fn project() -> Result<PathBuf> {
     let scene = super::scene::default_scene()?;
-    let folder = scene.parent().and_then(Path::parent).context("the scene has no project folder")?;
+    let folder = scene
+        .parent()
+        .and_then(Path::parent)
+        .context("the scene has no project folder")?;
     Ok(folder.to_path_buf())
 }
 
@@ -33,8 +36,8 @@ fn project() -> Result<PathBuf> {
 pub fn figures() -> Result<Vec<Figure>> {
     let project = project()?;
     let grid = project.join("scenes/grids/euro_lv.grid.ron");
-    let text =
-        std::fs::read_to_string(&grid).with_context(|| format!("cannot read {}", grid.display()))?;
+    let text = std::fs::read_to_string(&grid)
+        .with_context(|| format!("cannot read {}", grid.display()))?;
     let published = GridCase::from_ron(&text, &grid.display().to_string())?;
     let mut constant = published.clone();
     for load in &mut constant.loads {
@@ -46,9 +49,18 @@ pub fn figures() -> Result<Vec<Figure>> {
         let report = network.solve();
         let totals = network.totals();
         figures.push(gate(name, "mismatch", report.residual, "rel", 1e-8));
-        figures.push(gate(name, "energy_balance_w", totals.error_w().abs(), "W", 1e-4));
+        figures.push(gate(
+            name,
+            "energy_balance_w",
+            totals.error_w().abs(),
+            "W",
+            1e-4,
+        ));
         figures.push(gate(name, "kcl_error_a", network.kcl_error_a(), "A", 1e-6));
-        for folder in [project.join("tests/reference"), project.join("../shared/data/reference")] {
+        for folder in [
+            project.join("tests/reference"),
+            project.join("../shared/data/reference"),
+        ] {
             let reference = folder.join(name).join("nodes.csv");
             if let Ok(csv) = std::fs::read_to_string(&reference) {
                 let comparison = compare_nodes(&network, &csv)?;

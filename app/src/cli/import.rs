@@ -66,16 +66,35 @@ enum Kind {
 /// Imports and writes; findings go to standard error.
 pub fn run(args: &ImportArgs) -> Result<ExitCode> {
     match &args.kind {
-        Kind::Deck { file, grid, profile, source, licence } => {
-            deck(file, grid, profile.as_deref(), source, licence)
-        }
-        Kind::Days { file, output, days, unit, name, source, licence } => {
+        Kind::Deck {
+            file,
+            grid,
+            profile,
+            source,
+            licence,
+        } => deck(file, grid, profile.as_deref(), source, licence),
+        Kind::Days {
+            file,
+            output,
+            days,
+            unit,
+            name,
+            source,
+            licence,
+        } => {
             let csv = read(file)?;
-            let days: Vec<(String, String, usize)> =
-                days.iter().map(|day| parse_day(day)).collect::<Result<_>>()?;
+            let days: Vec<(String, String, usize)> = days
+                .iter()
+                .map(|day| parse_day(day))
+                .collect::<Result<_>>()?;
             let days: Vec<SolarDay<'_>> = days
                 .iter()
-                .map(|(id, column, row)| SolarDay { id, note: "", column, first_row: *row })
+                .map(|(id, column, row)| SolarDay {
+                    id,
+                    note: "",
+                    column,
+                    first_row: *row,
+                })
                 .collect();
             let set = import_csv_profile(&csv, name, source, licence, unit, &days)?;
             write(output, &set.to_ron()?)?;
@@ -108,7 +127,11 @@ fn parse_day(text: &str) -> Result<(String, String, usize)> {
     let wrong = || anyhow!("`{text}` is no day: write ID=COLUMN@ROW, for example clear=h01_pv@120");
     let (id, rest) = text.split_once('=').ok_or_else(wrong)?;
     let (column, row) = rest.rsplit_once('@').ok_or_else(wrong)?;
-    Ok((id.to_owned(), column.to_owned(), row.parse().map_err(|_| wrong())?))
+    Ok((
+        id.to_owned(),
+        column.to_owned(),
+        row.parse().map_err(|_| wrong())?,
+    ))
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -8,6 +8,8 @@ mod check;
 mod device;
 mod grid_gates;
 mod import;
+#[cfg(feature = "window")]
+mod open;
 mod output;
 mod run;
 mod scene;
@@ -15,8 +17,6 @@ mod scene;
 mod shot;
 mod solve;
 mod validate;
-#[cfg(feature = "window")]
-mod open;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,8 +33,12 @@ struct Cli {
     command: Option<Command>,
 
     /// Scene for the window (default: the built-in Åkerby scene).
-    #[arg(long, value_name = "SCENE", global = false)]
+    #[arg(long, value_name = "SCENE")]
     scene: Option<PathBuf>,
+
+    /// Watch a physical Modbus TCP meter beside an entity (monitor mode); repeatable.
+    #[arg(long = "bind", value_name = "ENTITY=PROFILE@HOST:PORT")]
+    bindings: Vec<String>,
 }
 
 #[derive(Subcommand)]
@@ -63,7 +67,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     start_logging();
     let result = match cli.command {
-        None => open_window(cli.scene),
+        None => open_window(cli.scene, &cli.bindings),
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Validate(args)) => validate::run(&args),
         Some(Command::Solve(args)) => solve::run(&args),
@@ -84,12 +88,12 @@ pub fn run() -> ExitCode {
 }
 
 #[cfg(feature = "window")]
-fn open_window(scene: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    open::run(scene)
+fn open_window(scene: Option<PathBuf>, bindings: &[String]) -> anyhow::Result<ExitCode> {
+    open::run(scene, bindings)
 }
 
 #[cfg(not(feature = "window"))]
-fn open_window(_scene: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+fn open_window(_scene: Option<PathBuf>, _bindings: &[String]) -> anyhow::Result<ExitCode> {
     anyhow::bail!(
         "this build has no window (feature `window` is off): use `gridloom run SCENE`, or build \
          with default features"

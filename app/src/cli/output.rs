@@ -59,7 +59,10 @@ fn table(figures: &[Figure]) {
     };
     let case = width(|f| f.case.chars().count(), 4);
     let metric = width(|f| f.metric.chars().count(), 6);
-    line(&format!("{:case$}  {:metric$}  {:>14}  {:<8}  note", "case", "metric", "value", "unit"));
+    line(&format!(
+        "{:case$}  {:metric$}  {:>14}  {:<8}  note",
+        "case", "metric", "value", "unit"
+    ));
     for f in figures {
         let mut note = String::new();
         if let Some(target) = &f.target {

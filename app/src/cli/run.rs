@@ -44,7 +44,11 @@ pub struct RunArgs {
 
 /// Runs the scene; exit code 1 when an expectation is not met.
 pub fn run(args: &RunArgs) -> Result<ExitCode> {
-    let options = TwinOptions { seed: args.seed, threads: args.threads, ..TwinOptions::default() };
+    let options = TwinOptions {
+        seed: args.seed,
+        threads: args.threads,
+        ..TwinOptions::default()
+    };
     let mut twin = scene::twin(&args.scene, options)?;
     let end = args.until.map_or(twin.end(), |until| {
         Tick(until.as_millis() / twin.tick_ms()).min(twin.end())
@@ -79,7 +83,11 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
         write_report(folder, &summary, &outcomes, &mut twin)?;
     }
     let met = outcomes.iter().all(|outcome| outcome.met);
-    Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if met {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn progress(ticks: u64, quiet: bool) -> ProgressBar {
@@ -116,13 +124,22 @@ fn print_summary(s: &Summary, wall_s: f64) {
     ] {
         line(&format!("  {name:<14} {value:>10.3}"));
     }
-    line(&format!("  {:<14} {:>10.3}  Wh", "closes to", s.energy_error_wh));
-    line(&format!("  curtailed {:.3}, unserved {:.3}", s.wasted_kwh, s.unserved_kwh));
+    line(&format!(
+        "  {:<14} {:>10.3}  Wh",
+        "closes to", s.energy_error_wh
+    ));
+    line(&format!(
+        "  curtailed {:.3}, unserved {:.3}",
+        s.wasted_kwh, s.unserved_kwh
+    ));
     line(&format!(
         "voltage             {:.4} to {:.4} pu, {} power flows without solution",
         s.v_min_pu, s.v_max_pu, s.flow_failures
     ));
-    line(&format!("meters and losses against feeder head: {:.5} % off", s.meter_residual_pct));
+    line(&format!(
+        "meters and losses against feeder head: {:.5} % off",
+        s.meter_residual_pct
+    ));
     line("");
     line("ledger        height  validators  transactions   messages  fork");
     for ledger in &s.ledgers {
@@ -153,7 +170,9 @@ fn print_summary(s: &Summary, wall_s: f64) {
         ));
     }
     let (sent, repeated, lost) = s.messages;
-    line(&format!("data plane: {sent} messages, {repeated} repeated, {lost} given up"));
+    line(&format!(
+        "data plane: {sent} messages, {repeated} repeated, {lost} given up"
+    ));
     line(&format!("alarms raised: {}", s.alarms));
 }
 
@@ -176,7 +195,8 @@ fn write_hashes(file: &Path, hashes: &[[u8; 32]]) -> Result<()> {
         let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         writeln!(out, "{tick} {hex}")?;
     }
-    out.flush().with_context(|| format!("cannot write {}", file.display()))
+    out.flush()
+        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn write_report(
@@ -195,7 +215,10 @@ fn write_report(
         .iter()
         .map(|o| serde_json::json!({ "what": o.what, "seen": o.seen, "met": o.met }))
         .collect();
-    write("expectations.json", serde_json::to_string_pretty(&outcomes)?)?;
+    write(
+        "expectations.json",
+        serde_json::to_string_pretty(&outcomes)?,
+    )?;
     let mut csv = String::from("time,tick,event\n");
     for event in twin.view(None).events.iter() {
         csv.push_str(&format!(

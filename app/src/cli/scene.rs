@@ -55,7 +55,12 @@ pub fn default_scene() -> Result<PathBuf> {
     let name = Path::new("scenes/akerby.scene.ron");
     let beside = std::env::current_exe().ok();
     let mut places = vec![PathBuf::from(".")];
-    places.extend(beside.iter().flat_map(|exe| exe.ancestors().skip(1)).map(Path::to_path_buf));
+    places.extend(
+        beside
+            .iter()
+            .flat_map(|exe| exe.ancestors().skip(1))
+            .map(Path::to_path_buf),
+    );
     places.push(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     places
         .iter()
@@ -75,22 +80,55 @@ pub fn default_scene() -> Result<PathBuf> {
 /// # Errors
 /// When a device profile cannot be read.
 #[cfg(feature = "window")]
-pub fn bind_devices(path: &Path, twin: &Twin) -> Result<Vec<crate::session::BoundMonitor>> {
+pub fn bind_devices(twin: &Twin) -> Result<Vec<crate::session::BoundMonitor>> {
     use gridloom_hardware::{Monitor, MonitorConfig, Profile};
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
     twin.scene()
         .scene
         .bindings
         .iter()
         .map(|binding| {
-            let profile = Profile::load(&folder.join(&binding.profile))?;
+            let profile = Profile::load(Path::new(&binding.profile))?;
             let mut config = MonitorConfig::new(profile, &binding.address, binding.unit);
             config.poll_interval = std::time::Duration::from_millis(binding.poll_ms);
             let device = twin.device(&binding.entity).ok_or_else(|| {
                 anyhow::anyhow!("binding of `{}`: no such entity", binding.entity)
             })?;
             config.device = device;
-            Ok(crate::session::BoundMonitor::new(device, Monitor::start(config)?))
+            Ok(crate::session::BoundMonitor::new(
+                device,
+                Monitor::start(config)?,
+            ))
         })
         .collect()
+}
+
+/// Time between two polls of a device bound on the command line, ms.
+#[cfg(feature = "window")]
+const POLL_MS: u64 = 1_000;
+
+/// Reads `ENTITY=PROFILE@HOST:PORT`.
+///
+/// # Errors
+/// Says how it is written.
+#[cfg(feature = "window")]
+pub fn parse_binding(text: &str) -> Result<gridloom_model::scene::BindingSpec> {
+    let wrong = || anyhow::anyhow!("`{text}` is no binding: write ENTITY=PROFILE@HOST:PORT");
+    let (entity, rest) = text.split_once('=').ok_or_else(wrong)?;
+    let (profile, address) = rest.rsplit_once('@').ok_or_else(wrong)?;
+    Ok(gridloom_model::scene::BindingSpec {
+        entity: entity.to_owned(),
+        profile: profile.to_owned(),
+        address: address.to_owned(),
+        unit: 1,
+        poll_ms: POLL_MS,
+    })
+}
+
+/// Whether a home or shared battery has this id.
+#[cfg(feature = "window")]
+pub fn has_meter(loaded: &LoadedScene, id: &str) -> bool {
+    let homes = loaded.scene.homes.iter().map(|home| &home.id);
+    homes
+        .chain(loaded.scene.shared_batteries.iter().map(|b| &b.id))
+        .any(|known| known == id)
 }

@@ -52,8 +52,13 @@ pub struct ShotArgs {
 }
 
 fn size(text: &str) -> Result<(u32, u32), String> {
-    let (w, h) = text.split_once('x').ok_or_else(|| format!("`{text}` is not WxH: write 1920x1080"))?;
-    let number = |part: &str| part.parse::<u32>().map_err(|_| format!("`{part}` is not a number"));
+    let (w, h) = text
+        .split_once('x')
+        .ok_or_else(|| format!("`{text}` is not WxH: write 1920x1080"))?;
+    let number = |part: &str| {
+        part.parse::<u32>()
+            .map_err(|_| format!("`{part}` is not a number"))
+    };
     let (w, h) = (number(w)?, number(h)?);
     if !(640..=7_680).contains(&w) || !(360..=4_320).contains(&h) {
         return Err(format!("{w}x{h} is out of range: 640x360 to 7680x4320"));
@@ -63,7 +68,10 @@ fn size(text: &str) -> Result<(u32, u32), String> {
 
 /// Runs the scene to the moment and draws it.
 pub fn run(args: &ShotArgs) -> Result<ExitCode> {
-    let options = TwinOptions { seed: args.seed, ..TwinOptions::default() };
+    let options = TwinOptions {
+        seed: args.seed,
+        ..TwinOptions::default()
+    };
     let mut twin = scene::twin(&args.scene, options)?;
     let target = Tick(args.at.as_millis() / twin.tick_ms());
     if target > twin.end() {
@@ -78,7 +86,11 @@ pub fn run(args: &ShotArgs) -> Result<ExitCode> {
     }
     bar.finish_and_clear();
     let scene_view = twin.view(None).scene;
-    let select = args.select.as_deref().map(|id| find(&scene_view, id)).transpose()?;
+    let select = args
+        .select
+        .as_deref()
+        .map(|id| find(&scene_view, id))
+        .transpose()?;
     let view = Arc::new(twin.view(select));
     let options = ShotOptions {
         view: args.view.clone(),
@@ -103,7 +115,8 @@ pub fn run(args: &ShotArgs) -> Result<ExitCode> {
 
 /// The entity with an id.
 fn find(scene: &SceneView, id: &str) -> Result<Selected> {
-    let position = |mut ids: Box<dyn Iterator<Item = &String> + '_>| ids.position(|known| known == id);
+    let position =
+        |mut ids: Box<dyn Iterator<Item = &String> + '_>| ids.position(|known| known == id);
     if let Some(i) = position(Box::new(scene.homes.iter().map(|home| &home.id))) {
         return Ok(Selected::Home(i));
     }
@@ -117,13 +130,20 @@ fn find(scene: &SceneView, id: &str) -> Result<Selected> {
         return Ok(Selected::Aggregator(i));
     }
     if let Some((ledger, height)) = id.split_once(':') {
-        let ledgers: Vec<&str> =
-            scene.clusters.iter().map(|c| c.id.as_str()).chain(["root"]).collect();
-        if let (Some(ledger), Ok(height)) =
-            (ledgers.iter().position(|known| *known == ledger), height.parse())
-        {
+        let ledgers: Vec<&str> = scene
+            .clusters
+            .iter()
+            .map(|c| c.id.as_str())
+            .chain(["root"])
+            .collect();
+        if let (Some(ledger), Ok(height)) = (
+            ledgers.iter().position(|known| *known == ledger),
+            height.parse(),
+        ) {
             return Ok(Selected::Block(ledger, height));
         }
     }
-    bail!("nothing in the scene is called `{id}`: use the id of a home, battery, M-LMD or LG-Aggregator, or LEDGER:HEIGHT")
+    bail!(
+        "nothing in the scene is called `{id}`: use the id of a home, battery, M-LMD or LG-Aggregator, or LEDGER:HEIGHT"
+    )
 }

@@ -84,7 +84,11 @@ pub fn run(args: &SolveArgs) -> Result<ExitCode> {
             network.name(),
             network.bus_count(),
             network.node_count(),
-            if report.converged { "solved" } else { "NO SOLUTION" },
+            if report.converged {
+                "solved"
+            } else {
+                "NO SOLUTION"
+            },
             report.iterations,
             report.residual,
         ));
@@ -109,7 +113,11 @@ pub fn run(args: &SolveArgs) -> Result<ExitCode> {
             }
         }
     }
-    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn load(args: &SolveArgs) -> Result<Network> {
@@ -134,7 +142,11 @@ fn load(args: &SolveArgs) -> Result<Network> {
 
 fn deck(file: &Path) -> Result<GridCase> {
     let import = gridloom_dss::load_deck(file)?;
-    for finding in import.report.iter().filter(|finding| finding.severity != Severity::Note) {
+    for finding in import
+        .report
+        .iter()
+        .filter(|finding| finding.severity != Severity::Note)
+    {
         output::error(&finding.to_string());
     }
     Ok(import.case)

@@ -25,7 +25,9 @@ pub struct ValidateArgs {
 pub fn run(args: &ValidateArgs) -> Result<ExitCode> {
     let mut problems = 0;
     for file in &args.files {
-        let issues = load_with(file, Some(&import_deck)).err().unwrap_or_default();
+        let issues = load_with(file, Some(&import_deck))
+            .err()
+            .unwrap_or_default();
         problems += issues.len();
         for issue in &issues {
             if args.json {
@@ -42,5 +44,9 @@ pub fn run(args: &ValidateArgs) -> Result<ExitCode> {
             output::line(&format!("{}: ok", file.display()));
         }
     }
-    Ok(if problems == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if problems == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -104,13 +104,22 @@ impl Handling<'_> {
     ) -> Option<(u32, u64)> {
         let now_ms = delivery.arrives_ms;
         match delivery.body {
-            Body::Reading { meter, interval_end_ms, transaction } => {
+            Body::Reading {
+                meter,
+                interval_end_ms,
+                transaction,
+            } => {
                 store.note_reading(interval_end_ms);
-                self.steps.complete(Step::MeterToAggregator, now_ms - delivery.sent_ms);
+                self.steps
+                    .complete(Step::MeterToAggregator, now_ms - delivery.sent_ms);
                 self.outbox.push(cluster, transaction);
                 return Some((meter, interval_end_ms));
             }
-            Body::AreaLoad { mlmd, interval_end_ms, energy_wh } => {
+            Body::AreaLoad {
+                mlmd,
+                interval_end_ms,
+                energy_wh,
+            } => {
                 self.record_area(cluster, mlmd, interval_end_ms, energy_wh);
                 let expected = self.organisation.mlmds_of_cluster(cluster);
                 if store.note_area(interval_end_ms, mlmd, energy_wh, expected) {
@@ -122,14 +131,18 @@ impl Handling<'_> {
                         missing: 0,
                     };
                     let ends = (Place::Aggregator(cluster), Place::Cloud);
-                    self.plane.send_from(self.links, self.recent, now_ms, now_ms, ends, report);
+                    self.plane
+                        .send_from(self.links, self.recent, now_ms, now_ms, ends, report);
                 }
             }
-            Body::Ack { final_ms, refused, .. } => {
+            Body::Ack {
+                final_ms, refused, ..
+            } => {
                 if refused > 0 {
                     self.steps.fail(Step::ControlToMeter);
                 } else {
-                    self.steps.complete(Step::ControlToMeter, now_ms.saturating_sub(final_ms));
+                    self.steps
+                        .complete(Step::ControlToMeter, now_ms.saturating_sub(final_ms));
                 }
             }
             Body::ClusterLoad { .. } | Body::Orders { .. } => {}
@@ -139,7 +152,11 @@ impl Handling<'_> {
 
     /// The LG-Aggregator writes an area load to its ledger, signed.
     fn record_area(&mut self, cluster: u32, mlmd: u32, interval_end_ms: u64, energy_wh: i64) {
-        let body = TxBody::AreaLoad { mlmd, interval_end_ms, energy_wh };
+        let body = TxBody::AreaLoad {
+            mlmd,
+            interval_end_ms,
+            energy_wh,
+        };
         let chain = self.ledgers.chain_id(cluster);
         let (key, nonce) = self.officials.aggregator(cluster);
         let transaction = Transaction::sign(chain, key, nonce, body).encode();
@@ -148,7 +165,13 @@ impl Handling<'_> {
 
     /// The cloud learns the load of a cluster.
     fn learn(&mut self, delivery: &Delivery) {
-        if let Body::ClusterLoad { cluster, interval_end_ms, energy_wh, .. } = delivery.body {
+        if let Body::ClusterLoad {
+            cluster,
+            interval_end_ms,
+            energy_wh,
+            ..
+        } = delivery.body
+        {
             let index = cluster as usize;
             if let (Some(until), Some(load)) = (
                 self.cloud.loads_until_ms.get_mut(index),

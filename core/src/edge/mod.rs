@@ -28,6 +28,9 @@ impl Plugin for EdgePlugin {
             .register_sim_resource::<Outbox>()
             .register_sim_resource::<Cloud>()
             .register_sim_component::<Aggregator>();
-        app.add_systems(SimTick, deliver::deliver_messages.in_set(SimSystems::Aggregate));
+        app.add_systems(
+            SimTick,
+            deliver::deliver_messages.in_set(SimSystems::Aggregate),
+        );
     }
 }

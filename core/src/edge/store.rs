@@ -100,7 +100,10 @@ mod tests {
     fn an_interval_is_complete_once() {
         let mut store = Aggregator::default();
         assert!(!store.note_area(300, 0, 5, 2));
-        assert!(!store.note_area(300, 0, 5, 2), "a repeated load completes nothing");
+        assert!(
+            !store.note_area(300, 0, 5, 2),
+            "a repeated load completes nothing"
+        );
         assert!(store.note_area(300, 1, 7, 2));
         assert!(!store.note_area(300, 1, 7, 2));
     }

@@ -39,7 +39,10 @@ pub(super) fn move_breakers(
     mut events: ResMut<EventLog>,
     mut breakers: Query<(&Mlmd, &mut Breaker)>,
 ) {
-    if breakers.iter().all(|(_, breaker)| breaker.pending.is_none()) {
+    if breakers
+        .iter()
+        .all(|(_, breaker)| breaker.pending.is_none())
+    {
         return;
     }
     let mut order: Vec<(DeviceId, Mut<'_, Breaker>, &Mlmd)> = breakers

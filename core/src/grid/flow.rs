@@ -59,7 +59,11 @@ pub(super) fn read_mlmds(
     for (mlmd, mut through) in &mut mlmds {
         through.p_kw = grid.line_kw(mlmd.line, mlmd.end);
         through.current_a = grid.network().line_amps(mlmd.line);
-        let onward: f64 = mlmd.children.iter().map(|&(line, end)| grid.line_kw(line, end)).sum();
+        let onward: f64 = mlmd
+            .children
+            .iter()
+            .map(|&(line, end)| grid.line_kw(line, end))
+            .sum();
         through.area_kw = through.p_kw - onward;
         through.area_losses_kw = through.area_kw - served[mlmd.index as usize];
         through.area_energy += energy_nano_wh(through.area_kw, clock.tick_ms);

@@ -33,7 +33,9 @@ impl Plugin for GridPlugin {
         app.add_systems(SimTick, breaker::move_breakers.in_set(SimSystems::Actuate));
         app.add_systems(
             SimTick,
-            (flow::solve, flow::read_mlmds).chain().in_set(SimSystems::Flow),
+            (flow::solve, flow::read_mlmds)
+                .chain()
+                .in_set(SimSystems::Flow),
         );
         app.add_systems(SimTick, protect::watch_currents.in_set(SimSystems::Protect));
     }

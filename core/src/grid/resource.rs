@@ -49,7 +49,12 @@ impl Grid {
     /// Takes a built network.
     #[must_use]
     pub fn new(network: Network) -> Self {
-        Self { network, report: SolveReport::default(), moved: false, failures: 0 }
+        Self {
+            network,
+            report: SolveReport::default(),
+            moved: false,
+            failures: 0,
+        }
     }
 
     /// The network, for reading.
@@ -107,7 +112,8 @@ impl Grid {
 
     /// Nominal power of a port for the coming solution.
     pub(crate) fn set_port_kw(&mut self, port: usize, p_kw: f64, q_kvar: f64) {
-        self.network.set_port_power(PortId(port as u32), p_kw * 1_000.0, q_kvar * 1_000.0);
+        self.network
+            .set_port_power(PortId(port as u32), p_kw * 1_000.0, q_kvar * 1_000.0);
     }
 
     /// Solves every live island.
@@ -132,7 +138,9 @@ impl Grid {
     /// Active power delivered by the sources, kW.
     #[must_use]
     pub fn source_kw(&self) -> f64 {
-        (0..self.network.source_count()).map(|s| self.network.source_power(s).0).sum::<f64>()
+        (0..self.network.source_count())
+            .map(|s| self.network.source_power(s).0)
+            .sum::<f64>()
             / 1_000.0
     }
 
@@ -175,7 +183,11 @@ impl Grid {
         let back = turn.conj();
         let positive = (a + turn * b + back * c).abs();
         let negative = (a + back * b + turn * c).abs();
-        if positive > 0.0 { negative / positive } else { 0.0 }
+        if positive > 0.0 {
+            negative / positive
+        } else {
+            0.0
+        }
     }
 
     /// A sentence about a failed solution.
@@ -194,6 +206,7 @@ impl Grid {
                 self.report.residual,
                 at()
             )),
+            Verdict::Collapsed => Some(format!("voltage collapse{}", at())),
             Verdict::Diverged => Some(format!("the network cannot carry this load{}", at())),
             Verdict::Singular => Some(format!("the network equations are singular{}", at())),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bevy::prelude::*;
 use borsh::{BorshDeserialize, BorshSerialize};
-use gridloom_consensus::{Tx, Block, ChainId, Cluster, ClusterSnapshot, Decided};
+use gridloom_consensus::{Block, ChainId, Cluster, ClusterSnapshot, Decided, Tx};
 use gridloom_ledger::{LedgerBlock, LedgerChain, Receipt, Transaction};
 use gridloom_units::SimTime;
 
@@ -146,7 +146,9 @@ pub(super) fn submit(
 /// Drives every group to the end of the tick.
 pub(super) fn advance(clock: Res<SimClock>, mut groups: Query<&mut LedgerGroup>) {
     let until = SimTime(clock.end_ms());
-    groups.par_iter_mut().for_each(|mut group| group.group.advance(until));
+    groups
+        .par_iter_mut()
+        .for_each(|mut group| group.group.advance(until));
 }
 
 /// Collects what was decided, in ledger order.
@@ -177,8 +179,9 @@ pub(super) fn mirror_nodes(groups: Query<&LedgerGroup>, mut nodes: Query<&mut Le
         groups.iter().map(|group| group.group.statuses()).collect()
     };
     for mut node in &mut nodes {
-        let Some(status) =
-            statuses.get(node.ledger as usize).and_then(|all| all.get(node.node as usize))
+        let Some(status) = statuses
+            .get(node.ledger as usize)
+            .and_then(|all| all.get(node.node as usize))
         else {
             continue;
         };

@@ -60,7 +60,10 @@ impl Officials {
     }
 
     fn signers(&self) -> impl Iterator<Item = &Signer> {
-        self.operator.iter().chain(&self.cloud).chain(&self.aggregator)
+        self.operator
+            .iter()
+            .chain(&self.cloud)
+            .chain(&self.aggregator)
     }
 }
 

@@ -44,7 +44,9 @@ pub(super) fn register_everybody(
     if !relay.contract_sent {
         relay.contract_sent = true;
         for ledger in 0..ledgers.root() {
-            let body = TxBody::RegisterContract { template: organisation.template.clone() };
+            let body = TxBody::RegisterContract {
+                template: organisation.template.clone(),
+            };
             let (key, nonce) = officials.operator(ledger);
             let tx = Transaction::sign(ledgers.chain_id(ledger), key, nonce, body);
             outbox.push(ledger, tx.encode());

@@ -196,7 +196,13 @@ impl DataPlane {
             arrives: SimTime(arrives_ms),
             what: body.label(),
         });
-        let delivery = Delivery { from, to, sent_ms: first_ms, arrives_ms, body };
+        let delivery = Delivery {
+            from,
+            to,
+            sent_ms: first_ms,
+            arrives_ms,
+            body,
+        };
         self.due.insert((arrives_ms, number), delivery);
         true
     }
@@ -256,19 +262,41 @@ mod tests {
     use super::*;
 
     fn links(loss_permille: u32) -> LinkTable {
-        let link = LinkSpec { latency_ms: (20, 80), loss_permille };
-        LinkTable::new(LinksSpec { meter: link, mlmd: link, cloud: link }, 5)
+        let link = LinkSpec {
+            latency_ms: (20, 80),
+            loss_permille,
+        };
+        LinkTable::new(
+            LinksSpec {
+                meter: link,
+                mlmd: link,
+                cloud: link,
+            },
+            5,
+        )
     }
 
     fn ack(n: u32) -> Body {
-        Body::Ack { meter: n, final_ms: 0, accepted: 1, refused: 0 }
+        Body::Ack {
+            meter: n,
+            final_ms: 0,
+            accepted: 1,
+            refused: 0,
+        }
     }
 
     #[test]
     fn messages_arrive_in_order_of_time_within_the_latency_range() {
         let (mut plane, mut recent) = (DataPlane::default(), RecentHops::default());
         for n in 0..100 {
-            assert!(plane.send(&links(0), &mut recent, 1_000, Place::Home(0), Place::Mlmd(0), ack(n)));
+            assert!(plane.send(
+                &links(0),
+                &mut recent,
+                1_000,
+                Place::Home(0),
+                Place::Mlmd(0),
+                ack(n)
+            ));
         }
         let mut last = 0;
         let mut count = 0;
@@ -284,7 +312,14 @@ mod tests {
     fn loss_delays_and_total_loss_is_counted() {
         let (mut plane, mut recent) = (DataPlane::default(), RecentHops::default());
         for n in 0..1_000 {
-            plane.send(&links(500), &mut recent, 0, Place::Home(0), Place::Mlmd(0), ack(n));
+            plane.send(
+                &links(500),
+                &mut recent,
+                0,
+                Place::Home(0),
+                Place::Mlmd(0),
+                ack(n),
+            );
         }
         assert!((800..1_300).contains(&plane.repeated), "{}", plane.repeated);
         // Chance of losing all eight is 1 in 256.

@@ -70,7 +70,9 @@ impl Truth {
             meters_wh: vec![0; mlmds],
             ledger_wh: meters.iter().map(|&count| (0, count)).collect(),
         };
-        Self { boundaries: BTreeMap::from([(0, zero)]) }
+        Self {
+            boundaries: BTreeMap::from([(0, zero)]),
+        }
     }
 
     /// Cumulative sums at two successive boundaries whose ledger records are
@@ -78,7 +80,11 @@ impl Truth {
     #[must_use]
     pub fn last_complete(&self, meters: &[u32]) -> Option<(&SlotTruth, &SlotTruth)> {
         let complete = |truth: &SlotTruth| {
-            truth.ledger_wh.iter().zip(meters).all(|((_, recorded), expected)| recorded == expected)
+            truth
+                .ledger_wh
+                .iter()
+                .zip(meters)
+                .all(|((_, recorded), expected)| recorded == expected)
         };
         let all: Vec<&SlotTruth> = self.boundaries.values().collect();
         all.windows(2)
@@ -107,7 +113,10 @@ pub(super) fn settle_slots(
     groups: Query<&LedgerGroup>,
 ) {
     let now_ms = clock.end_ms();
-    let mut order: Vec<_> = groups.iter().filter(|g| g.index != ledgers.root()).collect();
+    let mut order: Vec<_> = groups
+        .iter()
+        .filter(|g| g.index != ledgers.root())
+        .collect();
     order.sort_by_key(|group| group.index);
     for group in order {
         let cluster = group.index as usize;

@@ -6,8 +6,8 @@
 //! formed and written; every validator recomputes it. The decided price runs
 //! every contract instance, whose orders leave the edge for the meters.
 
-pub(crate) mod facts;
 mod close;
+pub(crate) mod facts;
 mod price;
 
 pub use close::{Books, SlotTruth, Truth};
@@ -38,9 +38,16 @@ impl Plugin for MarketPlugin {
             .register_sim_resource::<Books>();
         app.add_systems(
             SimTick,
-            (price::propose_prices, close::settle_slots).chain().in_set(SimSystems::Price),
+            (price::propose_prices, close::settle_slots)
+                .chain()
+                .in_set(SimSystems::Price),
         );
         app.add_systems(SimTick, price::hand_out_orders.in_set(SimSystems::Contract));
-        app.add_systems(SimTick, close::note_boundary.in_set(SimSystems::Record).before(crate::record::Recording));
+        app.add_systems(
+            SimTick,
+            close::note_boundary
+                .in_set(SimSystems::Record)
+                .before(crate::record::Recording),
+        );
     }
 }

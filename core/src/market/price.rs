@@ -69,7 +69,10 @@ pub(super) fn propose_prices(
         return;
     }
     let slot_start_ms = u64::from(slot) * market.slot_ms;
-    let mut order: Vec<_> = groups.iter().filter(|g| g.index != ledgers.root()).collect();
+    let mut order: Vec<_> = groups
+        .iter()
+        .filter(|g| g.index != ledgers.root())
+        .collect();
     order.sort_by_key(|group| group.index);
     for group in order {
         let cluster = group.index as usize;
@@ -91,7 +94,11 @@ pub(super) fn propose_prices(
             steps.begin(Step::PriceToLedger);
         }
         let (key, nonce) = officials.cloud(group.index);
-        let body = TxBody::Price { slot, typed, scalar };
+        let body = TxBody::Price {
+            slot,
+            typed,
+            scalar,
+        };
         let tx = Transaction::sign(ledgers.chain_id(group.index), key, nonce, body);
         outbox.push(group.index, tx.encode());
         pricing.proposed[cluster] = Some((slot, now_ms));
@@ -119,7 +126,10 @@ pub(super) fn hand_out_orders(
                 Receipt::ContractRegistered { .. } => steps.complete(Step::Register, now_ms),
                 Receipt::ParticipantRegistered { .. } => steps.complete(Step::Users, now_ms),
                 Receipt::PriceDecided { slot, scalar, .. } => {
-                    let lag = block.time.0.saturating_sub(u64::from(*slot) * market.slot_ms);
+                    let lag = block
+                        .time
+                        .0
+                        .saturating_sub(u64::from(*slot) * market.slot_ms);
                     steps.complete(Step::PriceToLedger, lag);
                     pricing.lag_ms[block.ledger as usize] = lag;
                     events.push(
@@ -133,7 +143,21 @@ pub(super) fn hand_out_orders(
                         ),
                     );
                 }
-                Receipt::ContractRun { account, slot, orders, .. } if !orders.is_empty() => {
+                Receipt::Refused { reason, .. } => events.push(
+                    &clock,
+                    EventKind::Ledger,
+                    None,
+                    format!(
+                        "Ledger {} refused a transaction: {reason}",
+                        organisation.ledger_names[block.ledger as usize]
+                    ),
+                ),
+                Receipt::ContractRun {
+                    account,
+                    slot,
+                    orders,
+                    ..
+                } if !orders.is_empty() => {
                     let Some((meter, place)) = organisation.meter_of(account) else {
                         continue;
                     };

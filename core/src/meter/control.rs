@@ -31,7 +31,13 @@ pub(super) fn take_orders(
         return;
     }
     for delivery in arrived {
-        let Body::Orders { meter, slot, final_ms, orders } = delivery.body else {
+        let Body::Orders {
+            meter,
+            slot,
+            final_ms,
+            orders,
+        } = delivery.body
+        else {
             continue;
         };
         let Some((site, mut setpoints, battery, heater, ev)) =
@@ -70,8 +76,20 @@ pub(super) fn take_orders(
             }
         }
         *setpoints = taken;
-        let ack = Body::Ack { meter, final_ms, accepted, refused };
+        let ack = Body::Ack {
+            meter,
+            final_ms,
+            accepted,
+            refused,
+        };
         let to = Place::Aggregator(site.cluster);
-        plane.send(&links, &mut recent, delivery.arrives_ms, site.place, to, ack);
+        plane.send(
+            &links,
+            &mut recent,
+            delivery.arrives_ms,
+            site.place,
+            to,
+            ack,
+        );
     }
 }

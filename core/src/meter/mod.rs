@@ -24,7 +24,11 @@ impl Plugin for MeterPlugin {
         app.register_sim_component::<Meter>();
         app.add_systems(
             SimTick,
-            (reading::count_energy, reading::send_readings, reading::send_area_loads)
+            (
+                reading::count_energy,
+                reading::send_readings,
+                reading::send_area_loads,
+            )
                 .chain()
                 .in_set(SimSystems::Meter),
         );

@@ -43,7 +43,9 @@ pub struct MeterKeys {
 /// Adds the tick's energy, as served by the network, to the registers.
 pub(super) fn count_energy(clock: Res<SimClock>, mut sites: Query<(&SitePower, &mut Meter)>) {
     for (power, mut meter) in &mut sites {
-        meter.registers.record(power.net_kw, power.pv_kw, clock.tick_ms);
+        meter
+            .registers
+            .record(power.net_kw, power.pv_kw, clock.tick_ms);
     }
 }
 
@@ -90,7 +92,11 @@ pub(super) fn send_readings(
         let chain = ledgers.chain_id(site.cluster);
         let transaction = Transaction::sign(chain, &keys.meter, meter.sequence, body).encode();
         meter.sequence += 1;
-        let reading = Body::Reading { meter: site.meter, interval_end_ms: end_ms, transaction };
+        let reading = Body::Reading {
+            meter: site.meter,
+            interval_end_ms: end_ms,
+            transaction,
+        };
         steps.begin(Step::MeterToAggregator);
         let to = Place::Mlmd(site.mlmd);
         if !plane.send(&links, &mut recent, end_ms, site.place, to, reading) {

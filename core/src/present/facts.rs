@@ -24,8 +24,12 @@ impl SceneFacts {
     pub fn new(loaded: &LoadedScene, organisation: &Organisation) -> Self {
         let scene = &loaded.scene;
         let grid = &loaded.grid;
-        let index: BTreeMap<&str, usize> =
-            grid.buses.iter().enumerate().map(|(i, bus)| (bus.id.as_str(), i)).collect();
+        let index: BTreeMap<&str, usize> = grid
+            .buses
+            .iter()
+            .enumerate()
+            .map(|(i, bus)| (bus.id.as_str(), i))
+            .collect();
         let bus_of = |id: &str| index.get(id).copied().unwrap_or(0);
         let mut view = SceneView {
             title: scene.title.clone(),
@@ -62,7 +66,11 @@ fn buses(grid: &GridCase, layout: &Layout) -> Vec<BusView> {
     let span = |of: fn(&(f64, f64)) -> f64| {
         let low = known.iter().map(of).fold(f64::INFINITY, f64::min);
         let high = known.iter().map(of).fold(f64::NEG_INFINITY, f64::max);
-        if low.is_finite() { (low + high) / 2.0 } else { 0.0 }
+        if low.is_finite() {
+            (low + high) / 2.0
+        } else {
+            0.0
+        }
     };
     let (cx, cy) = (span(|p| p.0), span(|p| p.1));
     let angle = layout.rotate_deg.to_radians();
@@ -83,8 +91,11 @@ fn buses(grid: &GridCase, layout: &Layout) -> Vec<BusView> {
 }
 
 fn lines(grid: &GridCase, bus_of: &dyn Fn(&str) -> usize) -> Vec<LineView> {
-    let ratings: BTreeMap<&str, f64> =
-        grid.line_codes.iter().map(|code| (code.id.as_str(), code.norm_amps)).collect();
+    let ratings: BTreeMap<&str, f64> = grid
+        .line_codes
+        .iter()
+        .map(|code| (code.id.as_str(), code.norm_amps))
+        .collect();
     grid.lines
         .iter()
         .map(|line| LineView {
@@ -195,9 +206,12 @@ fn trace(
 /// Buses without coordinates (a source behind its transformer) go beside
 /// their neighbour.
 fn place_unsurveyed(view: &mut SceneView, grid: &GridCase, bus_of: &dyn Fn(&str) -> usize) {
-    let mut pairs: Vec<(usize, usize)> =
-        view.transformers.iter().map(|t| (t.from, t.to)).collect();
-    pairs.extend(grid.lines.iter().map(|l| (bus_of(&l.from.bus), bus_of(&l.to.bus))));
+    let mut pairs: Vec<(usize, usize)> = view.transformers.iter().map(|t| (t.from, t.to)).collect();
+    pairs.extend(
+        grid.lines
+            .iter()
+            .map(|l| (bus_of(&l.from.bus), bus_of(&l.to.bus))),
+    );
     for (a, b) in pairs {
         let (known, unknown) = match (view.buses[a].surveyed, view.buses[b].surveyed) {
             (true, false) => (a, b),
@@ -231,8 +245,11 @@ fn homes(view: &mut SceneView, loaded: &LoadedScene, organisation: &Organisation
         });
     }
     let first = scene.homes.len();
-    for (i, (spec, refs)) in
-        scene.shared_batteries.iter().zip(&loaded.refs.shared_batteries).enumerate()
+    for (i, (spec, refs)) in scene
+        .shared_batteries
+        .iter()
+        .zip(&loaded.refs.shared_batteries)
+        .enumerate()
     {
         view.shared_batteries.push(SharedBatteryView {
             device: DeviceId((first + i) as u32),
@@ -253,9 +270,19 @@ fn mlmds(
     bus_of: &dyn Fn(&str) -> usize,
 ) {
     let first = view.homes.len() + view.shared_batteries.len();
-    for (i, (spec, refs)) in loaded.scene.mlmds.iter().zip(&loaded.refs.mlmds).enumerate() {
+    for (i, (spec, refs)) in loaded
+        .scene
+        .mlmds
+        .iter()
+        .zip(&loaded.refs.mlmds)
+        .enumerate()
+    {
         let line = &loaded.grid.lines[refs.line];
-        let end = if refs.end == LineEnd::From { &line.from } else { &line.to };
+        let end = if refs.end == LineEnd::From {
+            &line.from
+        } else {
+            &line.to
+        };
         view.mlmds.push(MlmdView {
             device: DeviceId((first + i) as u32),
             id: spec.id.clone(),
@@ -263,7 +290,9 @@ fn mlmds(
             bus: bus_of(&end.bus),
             limit_a: f64::from(spec.limit_a),
             cluster: refs.cluster,
-            homes: (0..view.homes.len()).filter(|&home| view.homes[home].mlmd == i).collect(),
+            homes: (0..view.homes.len())
+                .filter(|&home| view.homes[home].mlmd == i)
+                .collect(),
             customers_behind: organisation.customers_behind[i] as usize,
             parent: refs.parent,
         });

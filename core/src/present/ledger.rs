@@ -45,8 +45,15 @@ pub(super) fn fill(world: &mut World, view: &mut ViewModel) {
             age_s: now.0.saturating_sub(tip_time_ms(chain)) as f64 / 1_000.0,
             validators_up: up,
             validators: statuses.len(),
-            mempool: statuses.iter().map(|status| status.pending).max().unwrap_or(0),
-            blocks: (from..=tip).rev().filter_map(|height| block(chain, height)).collect(),
+            mempool: statuses
+                .iter()
+                .map(|status| status.pending)
+                .max()
+                .unwrap_or(0),
+            blocks: (from..=tip)
+                .rev()
+                .filter_map(|height| block(chain, height))
+                .collect(),
             messages: group.group.network_counters().sent,
         });
         if group.index == ledgers.root() {
@@ -69,11 +76,13 @@ pub(super) fn fill(world: &mut World, view: &mut ViewModel) {
 }
 
 fn price(chain: &LedgerChain) -> PriceView {
-    chain.latest_price().map_or_else(PriceView::default, |price| PriceView {
-        typed: price.typed.map(Some),
-        scalar: price.scalar,
-        slot: price.slot,
-    })
+    chain
+        .latest_price()
+        .map_or_else(PriceView::default, |price| PriceView {
+            typed: price.typed.map(Some),
+            scalar: price.scalar,
+            slot: price.slot,
+        })
 }
 
 /// Time of the last decided block, ms; zero before the first.
@@ -85,7 +94,10 @@ pub(crate) fn tip_time_ms(chain: &LedgerChain) -> u64 {
 pub(super) fn block(chain: &LedgerChain, height: u64) -> Option<BlockView> {
     let decided = chain.block(height)?;
     let block = &decided.block;
-    let hash: String = block.id().0[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = block.id().0[..4]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     Some(BlockView {
         height,
         round: decided.certificate.round,

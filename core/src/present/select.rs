@@ -17,11 +17,19 @@ const BLOCKS_SEARCHED: u64 = 400;
 
 /// Everything that needs a query.
 pub(super) fn details(world: &mut World, view: &ViewModel, what: Selected) -> SelectionView {
-    let mut details = SelectionView { what: Some(what), ..SelectionView::default() };
+    let mut details = SelectionView {
+        what: Some(what),
+        ..SelectionView::default()
+    };
     let mut query = world.query::<&LedgerGroup>();
     let organisation = world.resource::<Organisation>();
     let groups: Vec<&LedgerGroup> = query.iter(world).collect();
-    let group = |index: usize| groups.iter().find(|group| group.index as usize == index).copied();
+    let group = |index: usize| {
+        groups
+            .iter()
+            .find(|group| group.index as usize == index)
+            .copied()
+    };
     match what {
         Selected::Home(home) if home < view.scene.homes.len() => {
             let cluster = view.scene.homes[home].cluster;
@@ -33,7 +41,12 @@ pub(super) fn details(world: &mut World, view: &ViewModel, what: Selected) -> Se
         Selected::SharedBattery(battery) if battery < view.scene.shared_batteries.len() => {
             let cluster = view.scene.shared_batteries[battery].cluster;
             if let Some(chain) = group(cluster).and_then(LedgerGroup::chain) {
-                account(chain, organisation, view.scene.homes.len() + battery, &mut details);
+                account(
+                    chain,
+                    organisation,
+                    view.scene.homes.len() + battery,
+                    &mut details,
+                );
             }
         }
         Selected::Mlmd(mlmd) if mlmd < view.scene.mlmds.len() => {
@@ -58,13 +71,14 @@ fn account(
         return;
     };
     let plant = |account: &AccountId| {
-        organisation
-            .meter_of(account)
-            .map_or_else(|| "grid".to_owned(), |(m, _)| {
-                organisation.participants[m as usize].name.clone()
-            })
+        organisation.meter_of(account).map_or_else(
+            || "grid".to_owned(),
+            |(m, _)| organisation.participants[m as usize].name.clone(),
+        )
     };
-    details.wallet_eur = chain.wallet(party.account).map(|wallet| wallet.money as f64 / 1e9);
+    details.wallet_eur = chain
+        .wallet(party.account)
+        .map(|wallet| wallet.money as f64 / 1e9);
     details.provenance = chain
         .statement(party.account, DELIVERIES)
         .into_iter()
@@ -81,9 +95,17 @@ fn account(
         .lines
         .iter()
         .map(|line| {
-            let side = if line.received { "received" } else { "delivered" };
-            let label =
-                format!("{}, {} {side}, {} Wh", line.reason.label(), line.kind.label(), line.energy_wh);
+            let side = if line.received {
+                "received"
+            } else {
+                "delivered"
+            };
+            let label = format!(
+                "{}, {} {side}, {} Wh",
+                line.reason.label(),
+                line.kind.label(),
+                line.energy_wh
+            );
             (label, line.money as f64 / 1e9)
         })
         .collect();
@@ -94,7 +116,11 @@ fn account(
 fn last_run(chain: &LedgerChain, owner: AccountId) -> Vec<String> {
     let tip = chain.height();
     for height in (tip.saturating_sub(BLOCKS_SEARCHED) + 1..=tip).rev() {
-        for receipt in chain.receipts(height).iter().flat_map(|receipts| receipts.iter()) {
+        for receipt in chain
+            .receipts(height)
+            .iter()
+            .flat_map(|receipts| receipts.iter())
+        {
             if let Receipt::ContractRun { account, trace, .. } = receipt
                 && *account == owner
             {
@@ -113,7 +139,9 @@ fn kw(value: f64) -> String {
 fn home_causes(view: &ViewModel, home: usize, details: &mut SelectionView) {
     let state = &view.homes[home];
     let spec = &view.scene.homes[home];
-    details.why.push(("Household load".into(), kw(state.load_kw)));
+    details
+        .why
+        .push(("Household load".into(), kw(state.load_kw)));
     if spec.pv_kw > 0.0 {
         details.why.push(("Solar".into(), kw(-state.pv_kw)));
     }
@@ -121,7 +149,9 @@ fn home_causes(view: &ViewModel, home: usize, details: &mut SelectionView) {
         details.why.push(("Battery".into(), kw(state.battery_kw)));
     }
     if spec.heater_kw > 0.0 {
-        details.why.push(("Water heater".into(), kw(state.heater_kw)));
+        details
+            .why
+            .push(("Water heater".into(), kw(state.heater_kw)));
     }
     if spec.ev_kw > 0.0 {
         details.why.push(("Vehicle".into(), kw(state.ev_kw)));
@@ -147,15 +177,23 @@ fn mlmd_causes(view: &ViewModel, mlmd: usize, details: &mut SelectionView) {
             storage += state.battery_kw;
         }
     }
-    for (state, spec) in view.shared_batteries.iter().zip(&view.scene.shared_batteries) {
+    for (state, spec) in view
+        .shared_batteries
+        .iter()
+        .zip(&view.scene.shared_batteries)
+    {
         if behind(spec.mlmd) {
             storage += state.p_kw;
         }
     }
     let id = &view.scene.mlmds[mlmd].id;
     details.why.push((format!("Solar behind {id}"), kw(-solar)));
-    details.why.push((format!("Demand behind {id}"), kw(demand)));
+    details
+        .why
+        .push((format!("Demand behind {id}"), kw(demand)));
     details.why.push(("Storage".into(), kw(storage)));
     let losses = view.mlmds[mlmd].through_kw - (demand - solar + storage);
-    details.why.push(("Losses in conductors".into(), kw(losses)));
+    details
+        .why
+        .push(("Losses in conductors".into(), kw(losses)));
 }

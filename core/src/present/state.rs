@@ -33,8 +33,12 @@ pub(super) fn fill(world: &mut World, view: &mut ViewModel) {
     let books = world.resource::<Books>();
     view.books.slots_settled = books.slots_settled;
     view.today.traded_kwh = books.traded_wh as f64 / 1_000.0;
-    view.ledger_lag_s =
-        world.resource::<Pricing>().lag_ms.iter().map(|&ms| ms as f64 / 1_000.0).collect();
+    view.ledger_lag_s = world
+        .resource::<Pricing>()
+        .lag_ms
+        .iter()
+        .map(|&ms| ms as f64 / 1_000.0)
+        .collect();
 }
 
 fn grid(world: &mut World, view: &mut ViewModel) {
@@ -44,11 +48,19 @@ fn grid(world: &mut World, view: &mut ViewModel) {
     let lines = view.scene.lines.len();
     let amps = |line: usize| network.line_amps(line);
     view.grid = GridView {
-        grid_tied: view.scene.transformers.first().is_none_or(|t| grid.bus_live(t.from)),
+        grid_tied: view
+            .scene
+            .transformers
+            .first()
+            .is_none_or(|t| grid.bus_live(t.from)),
         // Grid-tied islands run at the frequency of the upstream grid.
         frequency_hz: network.frequency_hz(),
-        bus_v_pu: (0..view.scene.buses.len()).map(|bus| grid.bus_v_pu(bus)).collect(),
-        line_p_kw: (0..lines).map(|line| grid.line_kw(line, LineEnd::From)).collect(),
+        bus_v_pu: (0..view.scene.buses.len())
+            .map(|bus| grid.bus_v_pu(bus))
+            .collect(),
+        line_p_kw: (0..lines)
+            .map(|line| grid.line_kw(line, LineEnd::From))
+            .collect(),
         line_loading: (0..lines)
             .map(|line| match view.scene.lines[line].rating_a {
                 rating if rating > 0.0 => amps(line) / rating,
@@ -68,7 +80,11 @@ fn grid(world: &mut World, view: &mut ViewModel) {
             .map(|t| {
                 let (p, q) = network.transformer_power(t, 0);
                 let rating = view.scene.transformers.get(t).map_or(0.0, |t| t.rating_kva);
-                if rating > 0.0 { libm::hypot(p, q) / 1_000.0 / rating } else { 0.0 }
+                if rating > 0.0 {
+                    libm::hypot(p, q) / 1_000.0 / rating
+                } else {
+                    0.0
+                }
             })
             .collect(),
         converged: report.converged,
@@ -130,7 +146,9 @@ fn sites(world: &mut World, view: &mut ViewModel) {
                 p_kw: bound.p_w as f64 / 1_000.0,
                 voltage_v: f64::from(bound.voltage_mv) / 1_000.0,
                 good: bound.good && bound.at_ms.is_some(),
-                age_s: bound.at_ms.map_or(f64::INFINITY, |at| (now_ms - at) as f64 / 1_000.0),
+                age_s: bound
+                    .at_ms
+                    .map_or(f64::INFINITY, |at| (now_ms - at) as f64 / 1_000.0),
             }),
         };
     }
@@ -151,7 +169,9 @@ fn mlmds(world: &mut World, view: &mut ViewModel) {
             let metered = end.meters_wh[i] - start.meters_wh[i] + losses_wh;
             let recorded = (start.ledger_wh[i].1 == meters[i] && end.ledger_wh[i].1 == meters[i])
                 .then(|| end.ledger_wh[i].0 - start.ledger_wh[i].0 + losses_wh);
-            let off = (physics - metered).abs().max(recorded.map_or(0, |r| (physics - r).abs()));
+            let off = (physics - metered)
+                .abs()
+                .max(recorded.map_or(0, |r| (physics - r).abs()));
             TruthView {
                 physics_wh: Some(physics),
                 meters_wh: Some(metered),
@@ -201,7 +221,11 @@ fn balance(world: &mut World, view: &mut ViewModel) {
         import_kwh: import,
         export_kwh: kwh(energy.export),
         losses_kwh: kwh(energy.losses),
-        self_sufficiency: if demand > 0.0 { (1.0 - import / demand).clamp(0.0, 1.0) } else { 0.0 },
+        self_sufficiency: if demand > 0.0 {
+            (1.0 - import / demand).clamp(0.0, 1.0)
+        } else {
+            0.0
+        },
         wasted_kwh: kwh(energy.wasted),
         traded_kwh: 0.0,
     };
@@ -233,7 +257,11 @@ fn steps(world: &mut World, view: &mut ViewModel) {
             waiting: figures.waiting,
             last_s: figures.recent_ms.last().map(|&ms| seconds(ms)),
             p95_s: figures.p95_ms().map(seconds),
-            recent_s: figures.recent_ms.iter().map(|&ms| seconds(ms) as f32).collect(),
+            recent_s: figures
+                .recent_ms
+                .iter()
+                .map(|&ms| seconds(ms) as f32)
+                .collect(),
             failed: figures.failed,
             note: String::new(),
         };
@@ -260,9 +288,10 @@ fn limits(view: &ViewModel) -> LimitsView {
             limits.line = (loading, view.scene.lines[line].name.clone());
         }
     }
-    if let (Some(t), Some(&loading)) =
-        (view.scene.transformers.first(), view.grid.transformer_loading.first())
-    {
+    if let (Some(t), Some(&loading)) = (
+        view.scene.transformers.first(),
+        view.grid.transformer_loading.first(),
+    ) {
         limits.transformer = (loading, format!("{:.0} kVA", t.rating_kva));
     }
     limits

@@ -35,9 +35,7 @@ const HALT_INTERVALS: u64 = 5;
 const VOLTAGE_BAND_PU: f64 = 0.1;
 
 /// What can be wrong, and where.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub enum AlarmKind {
     /// The power flow has no solution.
     NoSolution,
@@ -104,8 +102,14 @@ impl Alarms {
         if self.active.contains_key(&kind) {
             return false;
         }
-        let alarm =
-            Alarm { id: self.next, kind, raised_ms: now_ms, cleared_ms: None, fact, customers };
+        let alarm = Alarm {
+            id: self.next,
+            kind,
+            raised_ms: now_ms,
+            cleared_ms: None,
+            fact,
+            customers,
+        };
         self.next += 1;
         self.raised += 1;
         self.active.insert(kind, alarm);
@@ -138,9 +142,24 @@ fn priority(kind: AlarmKind, customers: u32, all: u32) -> Priority {
 }
 
 fn view(alarm: &Alarm, organisation: &Organisation) -> AlarmView {
-    let name = |m: u32| organisation.participants.get(m as usize).map_or("?", |p| p.name.as_str());
-    let mlmd = |m: u32| organisation.mlmd_names.get(m as usize).map_or("?", String::as_str);
-    let ledger = |l: u32| organisation.ledger_names.get(l as usize).map_or("?", String::as_str);
+    let name = |m: u32| {
+        organisation
+            .participants
+            .get(m as usize)
+            .map_or("?", |p| p.name.as_str())
+    };
+    let mlmd = |m: u32| {
+        organisation
+            .mlmd_names
+            .get(m as usize)
+            .map_or("?", String::as_str)
+    };
+    let ledger = |l: u32| {
+        organisation
+            .ledger_names
+            .get(l as usize)
+            .map_or("?", String::as_str)
+    };
     let (title, action, respond_s) = match alarm.kind {
         AlarmKind::NoSolution => (
             "Power flow has no solution".into(),
@@ -206,10 +225,9 @@ fn place(kind: AlarmKind, organisation: &Organisation) -> Option<Selected> {
                 _ => Selected::Home(m as usize),
             })
         }
-        AlarmKind::LedgerHalted(l) | AlarmKind::ValidatorDown(l, _) => {
-            ((l as usize) < organisation.cluster_names.len())
-                .then_some(Selected::Aggregator(l as usize))
-        }
+        AlarmKind::LedgerHalted(l) | AlarmKind::ValidatorDown(l, _) => ((l as usize)
+            < organisation.cluster_names.len())
+        .then_some(Selected::Aggregator(l as usize)),
         AlarmKind::NoSolution | AlarmKind::BooksOff => None,
     }
 }
@@ -235,7 +253,12 @@ pub(super) fn evaluate(
     let now_ms = clock.end_ms();
     let mut conditions: Vec<Condition> = Vec::new();
     let verdict = grid.verdict();
-    conditions.push((AlarmKind::NoSolution, verdict.is_some(), verdict.unwrap_or_default(), 0));
+    conditions.push((
+        AlarmKind::NoSolution,
+        verdict.is_some(),
+        verdict.unwrap_or_default(),
+        0,
+    ));
     conditions.push((
         AlarmKind::BooksOff,
         books.unbalanced > 0,
@@ -243,10 +266,26 @@ pub(super) fn evaluate(
         0,
     ));
     for (mlmd, breaker, through) in &mlmds {
-        section_conditions(mlmd, breaker, through, &grid, &organisation, &mut conditions);
+        section_conditions(
+            mlmd,
+            breaker,
+            through,
+            &grid,
+            &organisation,
+            &mut conditions,
+        );
     }
     for (site, power, meter) in &sites {
-        site_conditions(site, power, meter, &grid, &market, now_ms, &alarms, &mut conditions);
+        site_conditions(
+            site,
+            power,
+            meter,
+            &grid,
+            &market,
+            now_ms,
+            &alarms,
+            &mut conditions,
+        );
     }
     for group in &groups {
         let last_ms = group.chain().map_or(0, tip_time_ms);
@@ -261,7 +300,12 @@ pub(super) fn evaluate(
     }
     for node in &nodes {
         let kind = AlarmKind::ValidatorDown(node.ledger, node.node);
-        conditions.push((kind, !node.up, format!("stopped at height {}", node.height), 0));
+        conditions.push((
+            kind,
+            !node.up,
+            format!("stopped at height {}", node.height),
+            0,
+        ));
     }
     // Numbers are given in the order of kinds, not of queries.
     conditions.sort_by_key(|(kind, ..)| *kind);
@@ -271,7 +315,12 @@ pub(super) fn evaluate(
         } else if alarms.raise(now_ms, kind, fact, customers) {
             let alarm = &alarms.active[&kind];
             let shown = view(alarm, &organisation);
-            events.push(&clock, EventKind::Alarm(shown.priority), shown.place, shown.title);
+            events.push(
+                &clock,
+                EventKind::Alarm(shown.priority),
+                shown.place,
+                shown.title,
+            );
         }
     }
 }
@@ -288,7 +337,12 @@ fn section_conditions(
     // Only the topmost open breaker is the cause; what is dead below follows from it.
     let cause = !breaker.closed && grid.bus_live(mlmd.bus);
     let fact = format!("{behind} customers, breaker open");
-    out.push((AlarmKind::SupplyLost(mlmd.index), cause && behind > 0, fact, behind));
+    out.push((
+        AlarmKind::SupplyLost(mlmd.index),
+        cause && behind > 0,
+        fact,
+        behind,
+    ));
     let over = through.current_a > f64::from(mlmd.limit_a);
     let fact = format!("{:.0} A, limit {} A", through.current_a, mlmd.limit_a);
     out.push((AlarmKind::Overcurrent(mlmd.index), over, fact, behind));
@@ -307,7 +361,11 @@ fn site_conditions(
     if let Some(v) = grid.site_v_pu(site).filter(|_| power.live) {
         let kind = AlarmKind::Voltage(site.meter);
         // Clears 0.5 % inside the band, so that it does not chatter.
-        let inside = if alarms.active.contains_key(&kind) { 0.005 } else { 0.0 };
+        let inside = if alarms.active.contains_key(&kind) {
+            0.005
+        } else {
+            0.0
+        };
         let outside = (v - 1.0).abs() > VOLTAGE_BAND_PU - inside;
         out.push((kind, outside, format!("{v:.3} pu"), 1));
     }

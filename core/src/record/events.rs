@@ -45,7 +45,13 @@ impl EventLog {
             events.drain(..LIMIT / 10);
             self.dropped += (LIMIT / 10) as u64;
         }
-        events.push(EventView { time, tick, text: text.into(), kind, place });
+        events.push(EventView {
+            time,
+            tick,
+            text: text.into(),
+            kind,
+            place,
+        });
     }
 
     /// Everything so far.

@@ -6,8 +6,8 @@ mod telemetry;
 
 pub use alarms::{Alarm, AlarmKind, Alarms};
 pub use events::EventLog;
-pub use telemetry::{Energy, Telemetry};
 pub(crate) use telemetry::storage_soc;
+pub use telemetry::{Energy, Telemetry};
 
 use bevy::prelude::*;
 

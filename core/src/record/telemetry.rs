@@ -73,7 +73,9 @@ impl Telemetry {
             mlmd: vec![TrendView::default(); mlmds],
             ..HistoryView::default()
         };
-        Self { history: Arc::new(history) }
+        Self {
+            history: Arc::new(history),
+        }
     }
 
     /// The history so far.
@@ -94,7 +96,10 @@ impl Telemetry {
         ] {
             series.truncate(keep);
         }
-        history.price_ct.iter_mut().for_each(|series| series.truncate(keep));
+        history
+            .price_ct
+            .iter_mut()
+            .for_each(|series| series.truncate(keep));
         let trends = history.home.iter_mut().chain(&mut history.shared_battery);
         for trend in trends.chain(&mut history.mlmd) {
             trend.p_kw.truncate(keep);
@@ -147,7 +152,11 @@ pub(super) fn accumulate(
     if high > 0.0 {
         energy.v_now_pu = (low, high);
         energy.v_max_pu = energy.v_max_pu.max(high);
-        energy.v_min_pu = if energy.v_min_pu == 0.0 { low } else { energy.v_min_pu.min(low) };
+        energy.v_min_pu = if energy.v_min_pu == 0.0 {
+            low
+        } else {
+            energy.v_min_pu.min(low)
+        };
     }
     let exchange = grid.source_kw();
     energy.solar += energy_nano_wh(solar, dt_ms);
@@ -211,12 +220,20 @@ pub(super) fn sample(
             Some(battery) => &mut history.shared_battery[battery],
         };
         put(&mut trend.p_kw, index, power.net_kw);
-        put(&mut trend.v_pu, index, grid.site_v_pu(site).unwrap_or(f64::NAN));
+        put(
+            &mut trend.v_pu,
+            index,
+            grid.site_v_pu(site).unwrap_or(f64::NAN),
+        );
     }
     for (mlmd, through) in &mlmds {
         let trend = &mut history.mlmd[mlmd.index as usize];
         put(&mut trend.p_kw, index, through.p_kw);
-        put(&mut trend.v_pu, index, grid.bus_v_pu(mlmd.bus).unwrap_or(f64::NAN));
+        put(
+            &mut trend.v_pu,
+            index,
+            grid.bus_v_pu(mlmd.bus).unwrap_or(f64::NAN),
+        );
     }
 }
 
@@ -230,5 +247,9 @@ pub(crate) fn storage_soc<'a>(batteries: impl Iterator<Item = (&'a Site, &'a Bat
         stored += battery.0.soc() * kwh;
         capacity += kwh;
     }
-    if capacity > 0.0 { stored / capacity } else { 0.0 }
+    if capacity > 0.0 {
+        stored / capacity
+    } else {
+        0.0
+    }
 }

@@ -119,7 +119,10 @@ pub struct Weather {
 
 impl Default for Weather {
     fn default() -> Self {
-        Self { cloud_permille: 1_000, solar_w_per_kw: 0.0 }
+        Self {
+            cloud_permille: 1_000,
+            solar_w_per_kw: 0.0,
+        }
     }
 }
 
@@ -162,7 +165,15 @@ impl Table {
     }
 }
 
-plain_sim_state!(PvUnit, BatteryUnit, HeaterUnit, EvUnit, Setpoints, SitePower, Weather);
+plain_sim_state!(
+    PvUnit,
+    BatteryUnit,
+    HeaterUnit,
+    EvUnit,
+    Setpoints,
+    SitePower,
+    Weather
+);
 
 #[cfg(test)]
 mod tests {
@@ -170,7 +181,11 @@ mod tests {
 
     #[test]
     fn tables_hold_or_interpolate_and_repeat() {
-        let mut table = Table { step_ms: 1_000, linear: false, values: vec![1.0, 3.0] };
+        let mut table = Table {
+            step_ms: 1_000,
+            linear: false,
+            values: vec![1.0, 3.0],
+        };
         assert_eq!(table.at(999), 1.0);
         assert_eq!(table.at(1_000), 3.0);
         assert_eq!(table.at(2_000), 1.0);
@@ -182,7 +197,10 @@ mod tests {
 
     #[test]
     fn orders_lapse() {
-        let orders = Setpoints { valid_until_ms: 100, ..Setpoints::default() };
+        let orders = Setpoints {
+            valid_until_ms: 100,
+            ..Setpoints::default()
+        };
         assert!(orders.hold(99) && !orders.hold(100));
     }
 }

@@ -11,7 +11,8 @@ mod components;
 mod sense;
 
 pub use components::{
-    BaseLoad, BatteryUnit, EvUnit, HeaterUnit, PvUnit, Setpoints, Site, SitePower, Profiles, Table, Weather,
+    BaseLoad, BatteryUnit, EvUnit, HeaterUnit, Profiles, PvUnit, Setpoints, Site, SitePower, Table,
+    Weather,
 };
 
 use bevy::prelude::*;

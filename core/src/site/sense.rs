@@ -4,7 +4,8 @@ use bevy::prelude::*;
 use gridloom_units::SimTime;
 
 use super::components::{
-    BaseLoad, BatteryUnit, EvUnit, HeaterUnit, Profiles, PvUnit, Setpoints, Site, SitePower, Weather,
+    BaseLoad, BatteryUnit, EvUnit, HeaterUnit, Profiles, PvUnit, Setpoints, Site, SitePower,
+    Weather,
 };
 use crate::clock::SimClock;
 use crate::grid::Grid;
@@ -36,9 +37,15 @@ pub(super) fn give_power(
     for (site, mut power, orders, load, pv, battery, heater, ev) in &mut sites {
         let live = grid.bus_live(site.bus);
         let ordered = orders.hold(now.0);
-        *power = SitePower { live, ..SitePower::default() };
+        *power = SitePower {
+            live,
+            ..SitePower::default()
+        };
         if let (Some(load), Some(port)) = (load, site.load_port) {
-            let multiplier = profiles.loads.get(load.series).map_or(0.0, |table| table.at(now.0));
+            let multiplier = profiles
+                .loads
+                .get(load.series)
+                .map_or(0.0, |table| table.at(now.0));
             power.asked_kw = load.rated_kw * multiplier;
             grid.set_port_kw(port, power.asked_kw, load.rated_kvar * multiplier);
         }
@@ -79,7 +86,11 @@ fn heater_power(
     if !live {
         return heater.0.step_unsupplied(now, dt_ms).p_kw;
     }
-    let on = if ordered { orders.heater_on } else { heater.0.level() < 1.0 };
+    let on = if ordered {
+        orders.heater_on
+    } else {
+        heater.0.level() < 1.0
+    };
     heater.0.step(on, now, dt_ms).p_kw
 }
 
@@ -94,6 +105,10 @@ fn ev_power(
     if !live {
         return ev.0.step_unsupplied(now, dt_ms).p_kw;
     }
-    let limit_kw = if ordered { orders.ev_limit_w as f64 / 1_000.0 } else { f64::INFINITY };
+    let limit_kw = if ordered {
+        orders.ev_limit_w as f64 / 1_000.0
+    } else {
+        f64::INFINITY
+    };
     ev.0.step(limit_kw, now, dt_ms).p_kw
 }

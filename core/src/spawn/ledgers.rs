@@ -65,17 +65,31 @@ pub(super) fn build(
         } else {
             cluster_chain(loaded, organisation, group, index, seed)
         }
-        .map_err(|reason| SpawnError::Ledger { ledger: built.names.names[index].clone(), reason })?;
+        .map_err(|reason| SpawnError::Ledger {
+            ledger: built.names.names[index].clone(),
+            reason,
+        })?;
         let config = config(group.spec, index, seed);
         let keys: Vec<KeyPair> = group.keys.clone();
         let validators = keys.len() as u32;
         let engines = Cluster::new(&config, keys, &chain, SimTime(0));
         let ledger = index as u32;
         built.spawners.push(Box::new(move |world: &mut World| {
-            world.spawn(LedgerGroup { index: ledger, group: engines }).id()
+            world
+                .spawn(LedgerGroup {
+                    index: ledger,
+                    group: engines,
+                })
+                .id()
         }));
         for node in 0..validators {
-            let node = LedgerNode { ledger, node, height: 1, round: 0, up: true };
+            let node = LedgerNode {
+                ledger,
+                node,
+                height: 1,
+                round: 0,
+                up: true,
+            };
             nodes.push(Box::new(move |world: &mut World| world.spawn(node).id()));
         }
     }
@@ -93,9 +107,18 @@ fn group(name: &str, spec: LedgerSpec, seed: u64) -> Result<Group, SpawnError> {
             KeyPair::from_seed(secret)
         })
         .collect();
-    let set = ValidatorSet::new(keys.iter().map(|key| (key.public(), 1)))
-        .map_err(|e| SpawnError::Ledger { ledger: name.into(), reason: e.to_string() })?;
-    Ok(Group { chain: ChainId::from_name(&format!("gridloom-{name}")), keys, set, spec })
+    let set = ValidatorSet::new(keys.iter().map(|key| (key.public(), 1))).map_err(|e| {
+        SpawnError::Ledger {
+            ledger: name.into(),
+            reason: e.to_string(),
+        }
+    })?;
+    Ok(Group {
+        chain: ChainId::from_name(&format!("gridloom-{name}")),
+        keys,
+        set,
+        spec,
+    })
 }
 
 fn config(spec: LedgerSpec, index: usize, seed: u64) -> ClusterConfig {
@@ -117,7 +140,10 @@ fn root_chain(root: &Group, clusters: &[Group]) -> Result<LedgerChain, String> {
     LedgerChain::root(&RootGenesis {
         chain: root.chain,
         validators: root.set.clone(),
-        clusters: clusters.iter().map(|group| (group.chain, group.set.clone())).collect(),
+        clusters: clusters
+            .iter()
+            .map(|group| (group.chain, group.set.clone()))
+            .collect(),
     })
     .map_err(|error| error.to_string())
 }
@@ -130,25 +156,41 @@ fn cluster_chain(
     seed: u64,
 ) -> Result<LedgerChain, String> {
     let scene = &loaded.scene;
-    let homes = scene.homes.iter().zip(&loaded.refs.homes).map(|(h, r)| (h.deposit_eur, r.cluster));
+    let homes = scene
+        .homes
+        .iter()
+        .zip(&loaded.refs.homes)
+        .map(|(h, r)| (h.deposit_eur, r.cluster));
     let batteries = scene
         .shared_batteries
         .iter()
         .zip(&loaded.refs.shared_batteries)
         .map(|(b, r)| (b.deposit_eur, r.cluster));
-    let accounts: Vec<(AccountId, MoneyNanoEur)> = homes
+    let mut accounts: Vec<(AccountId, MoneyNanoEur)> = homes
         .chain(batteries)
         .zip(&organisation.participants)
         .filter(|((_, cluster), _)| *cluster == index)
         .map(|((eur, _), party)| (party.account, i128::from(eur) * 1_000_000_000))
         .collect();
     let market = &scene.market;
+    let (operator, utility) = (
+        key(seed, "operator", "operator").account(),
+        key(seed, "utility", "utility").account(),
+    );
+    accounts.push((
+        operator,
+        i128::from(market.operator_deposit_eur) * 1_000_000_000,
+    ));
+    accounts.push((
+        utility,
+        i128::from(market.utility_deposit_eur) * 1_000_000_000,
+    ));
     let name = &organisation.ledger_names[index];
     LedgerChain::cluster(&ClusterGenesis {
         chain: group.chain,
         validators: group.set.clone(),
-        operator: key(seed, "operator", "operator").account(),
-        utility: key(seed, "utility", "utility").account(),
+        operator,
+        utility,
         cloud: key(seed, "cloud", "cloud").account(),
         aggregator: key(seed, "aggregator", name).account(),
         accounts,

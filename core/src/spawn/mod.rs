@@ -82,11 +82,18 @@ pub(crate) fn build_world(loaded: &LoadedScene, options: TwinOptions) -> Result<
     let scene = &loaded.scene;
     let seed = options.seed.unwrap_or(scene.seed);
     let mut app = App::new();
-    let pools = options.threads.map_or_else(TaskPoolOptions::default, |threads| {
-        TaskPoolOptions::with_num_threads(threads.max(1))
+    let pools = options
+        .threads
+        .map_or_else(TaskPoolOptions::default, |threads| {
+            TaskPoolOptions::with_num_threads(threads.max(1))
+        });
+    app.add_plugins(TaskPoolPlugin {
+        task_pool_options: pools,
     });
-    app.add_plugins(TaskPoolPlugin { task_pool_options: pools });
-    app.insert_resource(SimClock { tick: Tick(0), tick_ms: scene.tick_ms });
+    app.insert_resource(SimClock {
+        tick: Tick(0),
+        tick_ms: scene.tick_ms,
+    });
     app.insert_resource(Seed(seed));
     app.add_plugins((
         SchedulePlugin,
@@ -107,7 +114,12 @@ pub(crate) fn build_world(loaded: &LoadedScene, options: TwinOptions) -> Result<
     spawners.extend(network::mlmds(loaded, &wired));
     for cluster in 0..scene.clusters.len() as u32 {
         spawners.push(Box::new(move |world: &mut World| {
-            world.spawn(Aggregator { cluster, ..Aggregator::default() }).id()
+            world
+                .spawn(Aggregator {
+                    cluster,
+                    ..Aggregator::default()
+                })
+                .id()
         }));
     }
     let ledgers = ledgers::build(loaded, &organisation, seed)?;

@@ -34,12 +34,25 @@ pub(super) fn build(loaded: &LoadedScene) -> Result<Wired, SpawnError> {
         let conductor = load.at.conductors.first().copied().unwrap_or(1);
         let law = PortLaw::injection(load.kv);
         let controlled = network
-            .add_port(&format!("{}:controlled", spec.id), refs.bus, &[conductor, 0], law)
-            .map_err(|source| SpawnError::Port { device: spec.id.clone(), source })?;
+            .add_port(
+                &format!("{}:controlled", spec.id),
+                refs.bus,
+                &[conductor, 0],
+                law,
+            )
+            .map_err(|source| SpawnError::Port {
+                device: spec.id.clone(),
+                source,
+            })?;
         homes.push((refs.bus, conductor, index(port), index(controlled)));
     }
     let mut batteries = Vec::new();
-    for (spec, refs) in loaded.scene.shared_batteries.iter().zip(&loaded.refs.shared_batteries) {
+    for (spec, refs) in loaded
+        .scene
+        .shared_batteries
+        .iter()
+        .zip(&loaded.refs.shared_batteries)
+    {
         let law = PortLaw {
             phases: 3,
             connection: Connection::Wye,
@@ -49,14 +62,22 @@ pub(super) fn build(loaded: &LoadedScene) -> Result<Wired, SpawnError> {
         };
         let port = network
             .add_port(&spec.id, refs.bus, &[1, 2, 3, 0], law)
-            .map_err(|source| SpawnError::Port { device: spec.id.clone(), source })?;
+            .map_err(|source| SpawnError::Port {
+                device: spec.id.clone(),
+                source,
+            })?;
         batteries.push((refs.bus, index(port)));
     }
     let mut switches = Vec::new();
     for (spec, refs) in loaded.scene.mlmds.iter().zip(&loaded.refs.mlmds) {
         switches.push(network.declare_switch(&spec.id, refs.line, refs.end)?);
     }
-    Ok(Wired { network, homes, batteries, switches })
+    Ok(Wired {
+        network,
+        homes,
+        batteries,
+        switches,
+    })
 }
 
 fn index(port: PortId) -> usize {
@@ -82,7 +103,11 @@ pub(super) fn mlmds(loaded: &LoadedScene, wired: &Wired) -> Vec<Spawner> {
             index: i as u32,
             id: spec.id.clone(),
             line: refs.line,
-            bus: if refs.end == gridloom_model::grid::LineEnd::From { from } else { to },
+            bus: if refs.end == gridloom_model::grid::LineEnd::From {
+                from
+            } else {
+                to
+            },
             end: refs.end,
             switch: wired.switches[i],
             limit_a: spec.limit_a,
@@ -90,9 +115,15 @@ pub(super) fn mlmds(loaded: &LoadedScene, wired: &Wired) -> Vec<Spawner> {
             cluster: refs.cluster as u32,
             children,
         };
-        let breaker = Breaker { closed: spec.closed, pending: None, operations: 0 };
+        let breaker = Breaker {
+            closed: spec.closed,
+            pending: None,
+            operations: 0,
+        };
         spawners.push(Box::new(move |world: &mut World| {
-            world.spawn((mlmd, breaker, Through::default(), Overcurrent::default())).id()
+            world
+                .spawn((mlmd, breaker, Through::default(), Overcurrent::default()))
+                .id()
         }));
     }
     spawners

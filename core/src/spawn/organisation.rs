@@ -67,7 +67,10 @@ impl Organisation {
         let scene = &loaded.scene;
         let mut participants = Vec::new();
         let homes = scene.homes.iter().map(|home| (&home.id, &home.preferences));
-        let batteries = scene.shared_batteries.iter().map(|b| (&b.id, &b.preferences));
+        let batteries = scene
+            .shared_batteries
+            .iter()
+            .map(|b| (&b.id, &b.preferences));
         let home_count = scene.homes.len();
         for (meter, (name, set)) in homes.chain(batteries).enumerate() {
             let place = match meter.checked_sub(home_count) {
@@ -87,7 +90,13 @@ impl Organisation {
             .homes
             .iter()
             .map(|home| home.mlmd)
-            .chain(loaded.refs.shared_batteries.iter().map(|battery| battery.mlmd))
+            .chain(
+                loaded
+                    .refs
+                    .shared_batteries
+                    .iter()
+                    .map(|battery| battery.mlmd),
+            )
             .collect();
         let mut meters_of_mlmd = vec![0; scene.mlmds.len()];
         let mut customers_behind = vec![0; scene.mlmds.len()];
@@ -119,7 +128,12 @@ impl Organisation {
             mlmd_names: scene.mlmds.iter().map(|mlmd| mlmd.id.clone()).collect(),
             customers_behind,
             meters_of_mlmd,
-            mlmd_clusters: loaded.refs.mlmds.iter().map(|mlmd| mlmd.cluster as u32).collect(),
+            mlmd_clusters: loaded
+                .refs
+                .mlmds
+                .iter()
+                .map(|mlmd| mlmd.cluster as u32)
+                .collect(),
             mlmd_by_meter_key,
         }
     }

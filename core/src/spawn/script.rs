@@ -33,24 +33,40 @@ impl<'a> Names<'a> {
     pub(crate) fn of(loaded: &'a LoadedScene) -> Self {
         let scene = &loaded.scene;
         let homes = scene.homes.iter().map(|home| home.id.as_str());
-        let batteries = scene.shared_batteries.iter().map(|battery| battery.id.as_str());
+        let batteries = scene
+            .shared_batteries
+            .iter()
+            .map(|battery| battery.id.as_str());
         let meters: Vec<&str> = homes.chain(batteries).collect();
         let first = meters.len();
         let mlmds = scene.mlmds.iter().map(|mlmd| mlmd.id.as_str());
-        let ledgers = scene.clusters.iter().map(|cluster| cluster.id.as_str()).chain(["root"]);
+        let ledgers = scene
+            .clusters
+            .iter()
+            .map(|cluster| cluster.id.as_str())
+            .chain(["root"]);
         let ids = |names: &mut dyn Iterator<Item = &'a str>, first: usize| {
-            names.enumerate().map(|(i, name)| (name, DeviceId((first + i) as u32))).collect()
+            names
+                .enumerate()
+                .map(|(i, name)| (name, DeviceId((first + i) as u32)))
+                .collect()
         };
         Self {
             mlmds: ids(&mut mlmds.into_iter(), first),
             meters: ids(&mut meters.into_iter(), 0),
-            ledgers: ledgers.enumerate().map(|(i, name)| (name, i as u32)).collect(),
+            ledgers: ledgers
+                .enumerate()
+                .map(|(i, name)| (name, i as u32))
+                .collect(),
         }
     }
 
     /// Device id of a home, shared battery or M-LMD.
     pub(crate) fn device(&self, name: &str) -> Option<DeviceId> {
-        self.meters.get(name).or_else(|| self.mlmds.get(name)).copied()
+        self.meters
+            .get(name)
+            .or_else(|| self.mlmds.get(name))
+            .copied()
     }
 
     fn known<T: Copy>(map: &BTreeMap<&str, T>, name: &str) -> Result<T, SpawnError> {
@@ -76,9 +92,9 @@ impl<'a> Names<'a> {
                 ledger: Self::known(&self.ledgers, ledger)?,
                 groups: groups.clone(),
             },
-            EventAction::Heal(ledger) => {
-                Command::Heal { ledger: Self::known(&self.ledgers, ledger)? }
-            }
+            EventAction::Heal(ledger) => Command::Heal {
+                ledger: Self::known(&self.ledgers, ledger)?,
+            },
             EventAction::SilenceMeter(id) => Command::SilenceMeter(Self::known(&self.meters, id)?),
             EventAction::RestoreMeter(id) => Command::RestoreMeter(Self::known(&self.meters, id)?),
         })

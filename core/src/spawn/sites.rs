@@ -21,7 +21,11 @@ use crate::view::Place;
 
 /// The profile tables a scene uses: one per home, and the solar one.
 pub(super) fn profiles(loaded: &LoadedScene) -> Result<Profiles, SpawnError> {
-    let loads = loaded.refs.homes.iter().map(|home| table(&loaded.profiles, home.profile));
+    let loads = loaded
+        .refs
+        .homes
+        .iter()
+        .map(|home| table(&loaded.profiles, home.profile));
     Ok(Profiles {
         solar: table(&loaded.profiles, loaded.refs.solar)?,
         loads: loads.collect::<Result<_, _>>()?,
@@ -41,7 +45,10 @@ fn table(sets: &[ProfileSet], at: SeriesRef) -> Result<Table, SpawnError> {
 }
 
 fn of(device: &str) -> impl Fn(EquipmentError) -> SpawnError + '_ {
-    move |source| SpawnError::Equipment { device: device.to_owned(), source }
+    move |source| SpawnError::Equipment {
+        device: device.to_owned(),
+        source,
+    }
 }
 
 fn time(device: &str, text: &str) -> Result<SimTime, SpawnError> {
@@ -57,7 +64,9 @@ fn battery(device: &str, spec: &BatterySpec) -> Result<BatteryUnit, SpawnError> 
         taper_from_soc: spec.taper_from_soc,
         ramp_kw_per_s: spec.ramp_kw_per_s,
     };
-    Battery::new(params, spec.soc).map(BatteryUnit).map_err(of(device))
+    Battery::new(params, spec.soc)
+        .map(BatteryUnit)
+        .map_err(of(device))
 }
 
 fn heater(device: &str, spec: &HeaterSpec) -> Result<HeaterUnit, SpawnError> {
@@ -74,7 +83,9 @@ fn heater(device: &str, spec: &HeaterSpec) -> Result<HeaterUnit, SpawnError> {
         reserve_band: spec.reserve_band,
         draws,
     };
-    WaterHeater::new(params, spec.level).map(HeaterUnit).map_err(of(device))
+    WaterHeater::new(params, spec.level)
+        .map(HeaterUnit)
+        .map_err(of(device))
 }
 
 fn charger(device: &str, spec: &EvSpec) -> Result<EvUnit, SpawnError> {
@@ -114,7 +125,9 @@ pub(super) fn spawners(
         };
         let unit = battery(&spec.id, &spec.battery)?;
         let common = common(loaded, seed, &spec.id);
-        spawners.push(Box::new(move |world: &mut World| world.spawn((site, common, unit)).id()));
+        spawners.push(Box::new(move |world: &mut World| {
+            world.spawn((site, common, unit)).id()
+        }));
     }
     Ok(spawners)
 }
@@ -122,14 +135,27 @@ pub(super) fn spawners(
 type Common = (MeterKeys, Meter, Setpoints, SitePower, BoundDevice);
 
 fn common(loaded: &LoadedScene, seed: u64, id: &str) -> Common {
-    let keys = MeterKeys { account: key(seed, "account", id), meter: key(seed, "meter", id) };
-    let bound = loaded.scene.bindings.iter().any(|binding| binding.entity == id);
+    let keys = MeterKeys {
+        account: key(seed, "account", id),
+        meter: key(seed, "meter", id),
+    };
+    let bound = loaded
+        .scene
+        .bindings
+        .iter()
+        .any(|binding| binding.entity == id);
     (
         keys,
         Meter::default(),
         Setpoints::default(),
-        SitePower { live: true, ..SitePower::default() },
-        BoundDevice { bound, ..BoundDevice::default() },
+        SitePower {
+            live: true,
+            ..SitePower::default()
+        },
+        BoundDevice {
+            bound,
+            ..BoundDevice::default()
+        },
     )
 }
 
@@ -154,17 +180,33 @@ fn home(
         mlmd: refs.mlmd as u32,
         cluster: refs.cluster as u32,
     };
-    let base = BaseLoad { series: meter, rated_kw: load.kw, rated_kvar: load.kvar };
+    let base = BaseLoad {
+        series: meter,
+        rated_kw: load.kw,
+        rated_kvar: load.kvar,
+    };
     let id = spec.id.as_str();
     let pv = spec
         .pv
         .map(|pv| {
-            Pv::new(PvParams { kw_peak: pv.kw_peak, inverter_kva: pv.inverter_kva }).map(PvUnit)
+            Pv::new(PvParams {
+                kw_peak: pv.kw_peak,
+                inverter_kva: pv.inverter_kva,
+            })
+            .map(PvUnit)
         })
         .transpose()
         .map_err(of(id))?;
-    let battery = spec.battery.as_ref().map(|spec| battery(id, spec)).transpose()?;
-    let heater = spec.heater.as_ref().map(|spec| heater(id, spec)).transpose()?;
+    let battery = spec
+        .battery
+        .as_ref()
+        .map(|spec| battery(id, spec))
+        .transpose()?;
+    let heater = spec
+        .heater
+        .as_ref()
+        .map(|spec| heater(id, spec))
+        .transpose()?;
     let ev = spec.ev.as_ref().map(|spec| charger(id, spec)).transpose()?;
     let common = common(loaded, seed, id);
     Ok(Box::new(move |world: &mut World| {

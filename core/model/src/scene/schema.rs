@@ -320,6 +320,16 @@ pub struct MarketSpec {
     pub import: PriceMicroEurPerKwh,
     /// Largest change of a price from slot to slot, micro-EUR/kWh.
     pub max_step: PriceMicroEurPerKwh,
+    /// Money the operator brings to each cluster's ledger to lend to empty wallets, EUR.
+    #[serde(default = "official_deposit")]
+    pub operator_deposit_eur: u32,
+    /// Money the utility brings to each cluster's ledger to pay feed-in, EUR.
+    #[serde(default = "official_deposit")]
+    pub utility_deposit_eur: u32,
+}
+
+fn official_deposit() -> u32 {
+    10_000
 }
 
 /// An entity bound to a physical device in monitor mode.
