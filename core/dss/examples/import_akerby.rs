@@ -6,7 +6,8 @@ use gridloom_dss::{SolarDay, import_csv_profile, import_deck};
 type Failure = Box<dyn std::error::Error>;
 
 const FEEDER: &str = "IEEE European Low Voltage Test Feeder (IEEE PES Test Feeder Working Group), OpenDSS deck Version8/Distrib/IEEETestCases/LVTestCase of dss-extensions/electricdss-tst, commit 3b208397160213cae4a9e2d0a7d1aa3528ce26e1";
-const FEEDER_LICENCE: &str = "BSD-3-Clause, EPRI and DSS-Extensions contributors; text in LICENCES.md";
+const FEEDER_LICENCE: &str =
+    "BSD-3-Clause, EPRI and DSS-Extensions contributors; text in LICENCES.md";
 const SOLAR: &str = "CityLearn challenge 2022, phase all, house 6 (17 zero-net-energy homes in Fontana, California), intelligent-environments-lab/CityLearn";
 const SOLAR_LICENCE: &str = "MIT, CityLearn contributors; text in LICENCES.md";
 
@@ -30,9 +31,7 @@ fn main() -> Result<(), Failure> {
         scenes.join("profiles/euro_lv_1min.profile.ron"),
         profiles.to_ron()?,
     )?;
-    let csv = std::fs::read_to_string(
-        data.join("market/citylearn_2022_17houses/hourly_year.csv"),
-    )?;
+    let csv = std::fs::read_to_string(data.join("market/citylearn_2022_17houses/hourly_year.csv"))?;
     // Row 0 is the last hour of the day before the first; day n starts at row 1 + 24 n.
     let day = |id, note, n: usize| SolarDay {
         id,

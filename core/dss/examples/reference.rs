@@ -37,16 +37,31 @@ fn main() -> Result<(), Failure> {
         }
     }
     let report = network.solve();
-    println!("refined by {:.1e} {:.1e} V", network.refine(), network.refine());
+    println!(
+        "refined by {:.1e} {:.1e} V",
+        network.refine(),
+        network.refine()
+    );
     let nodes = std::fs::read_to_string(reference.join("nodes.csv"))?;
     let c = compare_nodes(&network, &nodes)?;
     let matrix = std::fs::read_to_string(reference.join("ybus_network.csv"))
         .map_or(f64::NAN, |text| matrix_error(&network, &text));
     println!(
         "{} {:?} it {} res {:.1e} dead {} | nodes {} missing {:?} extra {} dV {:.2e} pu {:.2e} V at {} | Y {:.2e}",
-        reference.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
-        report.verdict, report.iterations, report.residual, report.dead_nodes,
-        c.compared, c.missing, c.extra, c.max_dv_pu, c.max_dv_v, c.worst_node, matrix
+        reference
+            .file_name()
+            .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+        report.verdict,
+        report.iterations,
+        report.residual,
+        report.dead_nodes,
+        c.compared,
+        c.missing,
+        c.extra,
+        c.max_dv_pu,
+        c.max_dv_v,
+        c.worst_node,
+        matrix
     );
     Ok(())
 }

@@ -5,8 +5,10 @@
 //! reported with file and line, never dropped in silence.
 #![deny(missing_docs)]
 
+pub mod bench;
 mod classes;
 mod convert;
+pub mod gates;
 mod import;
 mod lexer;
 mod script;

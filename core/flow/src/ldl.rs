@@ -40,7 +40,7 @@ impl Ldl {
     /// directions present, no diagonal); `ports` are the nodes whose currents change.
     pub(crate) fn analyse(neighbours: &[BTreeSet<u32>], ports: &[u32]) -> Self {
         let n = neighbours.len();
-        let (order, patterns) = minimum_degree(neighbours);
+        let (order, patterns) = minimum_degree(neighbours, ports);
         let (order, first_port) = ports_last(&order, &patterns, ports);
         let mut position = vec![0u32; n];
         for (k, &node) in order.iter().enumerate() {
@@ -240,25 +240,33 @@ impl Ldl {
     }
 }
 
+/// Degree by which a port counts as more than it has, so that the conductors
+/// between ports go first and the ports' part of the elimination tree stays small.
+const PORT_PENALTY: usize = 6;
+
 /// Elimination order by minimum degree, ties by index, and each node's later neighbours.
-fn minimum_degree(neighbours: &[BTreeSet<u32>]) -> (Vec<u32>, Vec<Vec<u32>>) {
+fn minimum_degree(neighbours: &[BTreeSet<u32>], ports: &[u32]) -> (Vec<u32>, Vec<Vec<u32>>) {
     let n = neighbours.len();
     let mut adjacent: Vec<Vec<u32>> = neighbours
         .iter()
         .map(|set| set.iter().copied().collect())
         .collect();
+    let mut penalty = vec![0; n];
+    for &port in ports {
+        penalty[port as usize] = PORT_PENALTY;
+    }
     let mut patterns = vec![Vec::new(); n];
     let mut done = vec![false; n];
     let mut order = Vec::with_capacity(n);
     let mut heap: BinaryHeap<Reverse<(usize, u32)>> = adjacent
         .iter()
         .enumerate()
-        .map(|(i, a)| Reverse((a.len(), i as u32)))
+        .map(|(i, a)| Reverse((a.len() + penalty[i], i as u32)))
         .collect();
     let mut merged: Vec<u32> = Vec::new();
     while let Some(Reverse((degree, node))) = heap.pop() {
         let i = node as usize;
-        if done[i] || adjacent[i].len() != degree {
+        if done[i] || adjacent[i].len() + penalty[i] != degree {
             continue;
         }
         done[i] = true;
@@ -267,7 +275,10 @@ fn minimum_degree(neighbours: &[BTreeSet<u32>]) -> (Vec<u32>, Vec<Vec<u32>>) {
         for &a in &around {
             merge(&adjacent[a as usize], &around, node, a, &mut merged);
             std::mem::swap(&mut adjacent[a as usize], &mut merged);
-            heap.push(Reverse((adjacent[a as usize].len(), a)));
+            heap.push(Reverse((
+                adjacent[a as usize].len() + penalty[a as usize],
+                a,
+            )));
         }
         patterns[i] = around;
     }

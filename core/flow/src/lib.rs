@@ -12,6 +12,7 @@
 //! at ports is positive when drawn.
 #![deny(missing_docs)]
 
+pub mod bench;
 mod complex;
 mod dense;
 mod law;
@@ -23,6 +24,7 @@ pub use complex::Complex;
 pub use dense::{invert_dense, kron_dense};
 pub use network::{
     BranchFlow, BuildError, BusFault, CompareError, Comparison, ConductorFlow, FaultError,
-    FaultKind, FaultStudy, Network, PortError, PortId, PortLaw, RegulateReport, SolutionState,
-    SolveOptions, SolveReport, Totals, Verdict, compare_nodes, nodes_csv,
+    FaultKind, FaultStudy, Network, PortError, PortId, PortLaw, ReduceError, Reduced,
+    RegulateReport, SolutionState, SolveOptions, SolveReport, Totals, Verdict, compare_nodes,
+    nodes_csv,
 };

@@ -34,7 +34,12 @@ impl Convert<'_> {
             }
         }
         for (name, kv) in &self.script.set_bases {
-            if let Some(bus) = self.case.buses.iter_mut().find(|b| b.id.eq_ignore_ascii_case(name)) {
+            if let Some(bus) = self
+                .case
+                .buses
+                .iter_mut()
+                .find(|b| b.id.eq_ignore_ascii_case(name))
+            {
                 bus.kv_ln = kv / 3.0_f64.sqrt();
             }
         }

@@ -451,7 +451,7 @@ impl Network {
 
 /// Whether a mismatch guarantees the tolerance: where the map contracts slowly
 /// the distance to the solution is larger than the mismatch.
-fn certain(residual: f64, contraction: f64, tolerance: f64) -> bool {
+pub(super) fn certain(residual: f64, contraction: f64, tolerance: f64) -> bool {
     if residual == 0.0 {
         return true;
     }
