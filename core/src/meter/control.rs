@@ -45,12 +45,20 @@ pub(super) fn take_orders(
         else {
             continue;
         };
+        // A device whose turn it is not keeps its last order, if that still holds.
+        let standing = if setpoints.hold(delivery.arrives_ms) {
+            *setpoints
+        } else {
+            Setpoints {
+                ev_limit_w: i64::MAX,
+                ..Setpoints::default()
+            }
+        };
         let mut taken = Setpoints {
-            ev_limit_w: i64::MAX,
             slot,
             // Orders of a slot hold until the next price would be overdue by a slot.
             valid_until_ms: (u64::from(slot) + 2) * market.slot_ms,
-            ..Setpoints::default()
+            ..standing
         };
         let (mut accepted, mut refused) = (0, 0);
         for order in &orders {
@@ -67,6 +75,7 @@ pub(super) fn take_orders(
                     taken.ev_limit_w = *limit_w;
                     true
                 }
+                ControlOrder::Keep { .. } => true,
                 _ => false,
             };
             if known {
