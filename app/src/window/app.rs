@@ -30,6 +30,10 @@ pub struct Screen {
     pub themes: Themes,
     /// Whether the typefaces are installed.
     ready: bool,
+    /// Wall time since a request or a new view, s.
+    quiet_s: f64,
+    /// Address of the last view, to see that it changed.
+    seen: usize,
     /// Theme the widgets were last styled with.
     styled: Option<ThemeName>,
 }
@@ -41,6 +45,8 @@ impl Screen {
             state,
             themes: Themes::built_in(),
             ready: false,
+            quiet_s: 0.0,
+            seen: 0,
             styled: None,
         }
     }
@@ -95,7 +101,7 @@ pub fn run(session: Box<dyn Session>) -> AppExit {
     app.run()
 }
 
-/// Draws at 60 Hz while time runs, and twice a second while nothing happens.
+/// Draws at 60 Hz while time runs, and rarely while nothing happens.
 fn pace(twin: Res<'_, Twin>, screen: Res<'_, Screen>, mut winit: ResMut<'_, WinitSettings>) {
     let Ok(session) = twin.0.lock() else { return };
     let playback = session.playback();
@@ -104,7 +110,9 @@ fn pace(twin: Res<'_, Twin>, screen: Res<'_, Screen>, mut winit: ResMut<'_, Wini
     } else if playback.playing || playback.seeking.is_some() {
         Duration::from_millis(100)
     } else {
-        Duration::from_millis(500)
+        // After a request the answer is a tick away; after that nothing
+        // happens by itself, and a person's input wakes the window at once.
+        Duration::from_millis(if screen.quiet_s < 3.0 { 250 } else { 2_000 })
     };
     let mode = UpdateMode::reactive(wait);
     if winit.focused_mode != mode {
@@ -160,6 +168,12 @@ fn draw(
         &screen.themes,
         false,
     );
+    let seen = std::sync::Arc::as_ptr(&view) as usize;
+    screen.quiet_s += time.delta_secs_f64();
+    if !actions.is_empty() || screen.seen != seen {
+        screen.quiet_s = 0.0;
+        screen.seen = seen;
+    }
     for action in actions {
         session.send(action);
     }

@@ -242,6 +242,13 @@ pub fn filled(
     painter.add(Shape::mesh(mesh));
 }
 
+/// A ground under text, with hard edges so that it does not show by itself.
+pub fn plate(painter: &Painter, rect: Rect, colour: Color32) {
+    let mut mesh = egui::Mesh::default();
+    mesh.add_colored_rect(rect, colour);
+    painter.add(Shape::mesh(mesh));
+}
+
 /// A horizontal rule.
 pub fn rule(painter: &Painter, x: std::ops::RangeInclusive<f32>, y: f32, theme: &Theme) {
     painter.line_segment(

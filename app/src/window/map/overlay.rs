@@ -6,6 +6,7 @@ use gridloom_core::view::{HomeView, Selected, ViewModel};
 use super::links::{self, BlockPlaces};
 use super::place::Placed;
 use super::{hit, ribbons, symbols};
+use crate::window::draw;
 use crate::window::panels::facts;
 use crate::window::state::{Layers, UiState};
 use crate::window::text::{self, Style};
@@ -148,8 +149,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, placed: &Placed, parts: &Parts) {
 }
 
 fn caption(ui: &Ui, cx: &Cx<'_>, placed: &Placed, parts: &Parts) {
-    ui.painter()
-        .rect_filled(parts.title.expand(4.0), 4.0, cx.theme.base);
+    draw::plate(ui.painter(), parts.title.expand(4.0), cx.theme.base);
     let scene = &cx.view.scene;
     let at = parts.title.min;
     text::text(
@@ -195,7 +195,7 @@ fn caption(ui: &Ui, cx: &Cx<'_>, placed: &Placed, parts: &Parts) {
 fn blocks(ui: &mut Ui, cx: &mut Cx<'_>, parts: &Parts) {
     let view = cx.view;
     // The map may lie under the row when the camera is near.
-    ui.painter().rect_filled(parts.strip, 4.0, cx.theme.base);
+    draw::plate(ui.painter(), parts.strip, cx.theme.base);
     let mut clicked = None;
     for (index, ledger) in view.ledgers.iter().enumerate() {
         let first = parts.block(view, index, 0);

@@ -207,7 +207,8 @@ pub fn chevrons(
     out: &mut Vec<Shape>,
 ) {
     let mut order: Vec<usize> = (0..net.runs.len().min(flows.len())).collect();
-    order.sort_by(|&a, &b| flows[a].p_kw.abs().total_cmp(&flows[b].p_kw.abs()));
+    order.sort_by(|&a, &b| flows[b].p_kw.abs().total_cmp(&flows[a].p_kw.abs()));
+    let mut heads: Vec<(Pos2, Vec2, f32)> = Vec::new();
     for index in order {
         let flow = flows[index];
         let Some(size) = chevron_size(flow).map(|size| size * placed.strength) else {
@@ -230,12 +231,19 @@ pub fn chevrons(
                 .mlmds
                 .iter()
                 .any(|(m, _)| (*m - tip).length() < 9.0 + size * 0.4);
-            if near_breaker {
+            // Where two runs meet, the larger flow's head stands for both.
+            let crowded = heads
+                .iter()
+                .any(|(at, _, other)| (*at - tip).length() < (size + other) * 0.5 + 5.0);
+            if near_breaker || crowded {
                 continue;
             }
             let dir = if flow.p_kw < 0.0 { -dir } else { dir };
-            arrow_head(tip, dir, size, theme.chevron, theme.base, out);
+            heads.push((tip, dir, size));
         }
+    }
+    for (tip, dir, size) in heads.into_iter().rev() {
+        arrow_head(tip, dir, size, theme.chevron, theme.base, out);
     }
 }
 

@@ -198,6 +198,8 @@ fn events(ui: &Ui, cx: &Cx<'_>, axis: &Axis, track: Rect) -> String {
             text::text(ui, at, Align2::LEFT_CENTER, &style, &event.text);
             free = x + 12.0 + width;
         }
+        // A mark without words still keeps words off itself.
+        free = free.max(x + 4.0);
     }
     String::new()
 }
