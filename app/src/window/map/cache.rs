@@ -5,10 +5,11 @@ use std::sync::Arc;
 use egui::{Rect, Shape};
 use gridloom_core::view::{SceneView, Selected, ViewModel};
 
+use super::camera::{Detail, Transform};
 use super::labels::Label;
 use super::links::Traffic;
 use super::net::Net;
-use super::place::{Anchors, Detail, Placed, Transform};
+use super::place::{Anchors, Placed};
 use super::ribbons::{self, Flow};
 use crate::window::state::{Layers, MapCamera};
 use crate::window::theme::ThemeName;

@@ -3,8 +3,9 @@
 use egui::{Align2, CornerRadius, Pos2, Rect, Stroke, StrokeKind, Ui, Vec2, pos2, vec2};
 use gridloom_core::view::{Selected, ViewModel};
 
+use super::camera::Detail;
 use super::links;
-use super::place::{Detail, Placed};
+use super::place::Placed;
 use super::space::Space;
 use crate::window::state::Layers;
 use crate::window::text::{self, Style};

@@ -1,9 +1,11 @@
 //! The world view: a single-line diagram on the surveyed map.
 
 pub mod cache;
+pub mod camera;
 pub mod hit;
 pub mod hull;
 pub mod labels;
+pub mod legend;
 pub mod links;
 pub mod net;
 pub mod overlay;
@@ -16,7 +18,8 @@ use egui::{Pos2, Rect, Sense, Shape, Stroke, StrokeKind, Ui, Vec2, vec2};
 use gridloom_core::view::{Selected, ViewModel};
 
 use self::cache::DrawKey;
-use self::place::{Placed, Transform};
+use self::camera::Transform;
+use self::place::Placed;
 use super::draw;
 use super::state::{MapCamera, PendingSwitch};
 use super::ui::Cx;

@@ -1,14 +1,13 @@
-//! What stands over the map: caption, newest blocks, switches, legend, scale.
+//! What stands over the map: caption, newest blocks, scale.
 
 use egui::{Align2, CornerRadius, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
-use gridloom_core::view::{HomeView, Selected, ViewModel};
+use gridloom_core::view::{Selected, ViewModel};
 
 use super::links::{self, BlockPlaces};
 use super::place::Placed;
-use super::{hit, ribbons, symbols};
+use super::{hit, legend};
 use crate::window::draw;
-use crate::window::panels::facts;
-use crate::window::state::{Layers, UiState};
+use crate::window::state::UiState;
 use crate::window::text::{self, Style};
 use crate::window::ui::Cx;
 
@@ -140,10 +139,10 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, placed: &Placed, parts: &Parts) {
         }
     }
     if let Some(rect) = parts.switches {
-        switches(ui, cx, rect);
+        legend::switches(ui, cx, rect);
     }
     if let Some(rect) = parts.legend {
-        legend(ui, cx, placed, rect);
+        legend::show(ui, cx, placed, rect);
     }
     scale(ui, cx, placed, parts);
 }
@@ -264,235 +263,6 @@ fn blocks(ui: &mut Ui, cx: &mut Cx<'_>, parts: &Parts) {
     if clicked.is_some() {
         cx.select(clicked);
     }
-}
-
-/// The six layer switches.
-fn switches(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
-    let size = vec2(80.0, 28.0);
-    let on = cx.state.layers.all();
-    for (index, name) in Layers::NAMES.iter().enumerate() {
-        let cell = Rect::from_min_size(
-            rect.min + vec2((index % 3) as f32 * 84.0, (index / 3) as f32 * 32.0),
-            size,
-        );
-        let response = ui.interact(cell, ui.id().with(("layer", index)), egui::Sense::click());
-        response.widget_info(|| {
-            egui::WidgetInfo::selected(egui::WidgetType::Checkbox, true, on[index], *name)
-        });
-        let fill = if on[index] {
-            cx.theme.raised
-        } else {
-            cx.theme.panel
-        };
-        let edge = if on[index] || response.hovered() {
-            cx.theme.edge
-        } else {
-            cx.theme.rule
-        };
-        ui.painter().rect(
-            cell,
-            CornerRadius::same(4),
-            fill,
-            Stroke::new(1.0, edge),
-            StrokeKind::Inside,
-        );
-        let key = Style::mono(11.0, cx.theme.text3);
-        text::text(
-            ui,
-            cell.left_center() + vec2(9.0, 0.0),
-            Align2::LEFT_CENTER,
-            &key,
-            ["1", "2", "3", "4", "5", "6"][index],
-        );
-        let style = if on[index] {
-            Style::strong(12.0, cx.theme.text1)
-        } else {
-            Style::body(12.0, cx.theme.text2)
-        };
-        text::text(
-            ui,
-            cell.left_center() + vec2(24.0, 0.0),
-            Align2::LEFT_CENTER,
-            &style,
-            name,
-        );
-        if on[index] {
-            let y = cell.max.y - 3.5;
-            ui.painter().line_segment(
-                [pos2(cell.min.x + 8.0, y), pos2(cell.max.x - 8.0, y)],
-                Stroke::new(1.5, cx.theme.text1),
-            );
-        }
-        if response.clicked()
-            && let Some(switch) = cx.state.layers.switch(index)
-        {
-            *switch = !*switch;
-        }
-    }
-}
-
-fn legend(ui: &Ui, cx: &Cx<'_>, placed: &Placed, rect: Rect) {
-    let theme = cx.theme;
-    let painter = ui.painter();
-    painter.rect(
-        rect,
-        CornerRadius::same(4),
-        theme.panel,
-        Stroke::new(1.0, theme.rule),
-        StrokeKind::Inside,
-    );
-    text::text(
-        ui,
-        rect.min + vec2(12.0, 16.0),
-        Align2::LEFT_CENTER,
-        &Style::heading(theme.text2),
-        "LEGEND",
-    );
-    let note = Style::body(11.0, theme.text2);
-    let right = pos2(rect.max.x - 12.0, rect.min.y + 16.0);
-    text::text(
-        ui,
-        right,
-        Align2::RIGHT_CENTER,
-        &note,
-        &format!("kW: + from {0}, \u{2212} to {0}", facts::source(cx.view)),
-    );
-    let mut shapes = Vec::new();
-    let y = rect.min.y + 40.0;
-    for (x, length, kw, loading, words) in [
-        (12.0, 36.0, 1.0, 0.05, "1 kW"),
-        (76.0, 44.0, 10.0, 0.25, "10"),
-        (148.0, 56.0, 40.0, 0.5, "40"),
-    ] {
-        let (a, b) = (pos2(rect.min.x + x, y), pos2(rect.min.x + x + length, y));
-        shapes.push(Shape::line_segment(
-            [a, b],
-            Stroke::new(ribbons::width(kw) * placed.strength, theme.ribbon(loading)),
-        ));
-        let flow = ribbons::Flow {
-            p_kw: kw,
-            loading,
-            live: true,
-        };
-        if let Some(size) = ribbons::chevron_size(flow) {
-            let size = size * placed.strength;
-            ribbons::arrow_head(
-                a + (b - a) * 0.5,
-                vec2(1.0, 0.0),
-                size,
-                theme.chevron,
-                theme.panel,
-                &mut shapes,
-            );
-        }
-        text::text(ui, a + vec2(0.0, 18.0), Align2::LEFT_CENTER, &note, words);
-    }
-    let y = rect.min.y + 80.0;
-    symbols::breaker(
-        pos2(rect.min.x + 19.0, y),
-        vec2(1.0, 0.0),
-        true,
-        theme,
-        &mut shapes,
-    );
-    symbols::breaker(
-        pos2(rect.min.x + 89.0, y),
-        vec2(1.0, 0.0),
-        false,
-        theme,
-        &mut shapes,
-    );
-    let dash = [pos2(rect.min.x + 146.0, y), pos2(rect.min.x + 174.0, y)];
-    shapes.extend(Shape::dashed_line(
-        &dash,
-        Stroke::new(2.0, theme.dead),
-        6.0,
-        5.0,
-    ));
-    for (x, words) in [(32.0, "closed"), (102.0, "open"), (180.0, "dead")] {
-        text::text(
-            ui,
-            pos2(rect.min.x + x, y),
-            Align2::LEFT_CENTER,
-            &note,
-            words,
-        );
-    }
-    let y = rect.min.y + 106.0;
-    let with_pv = HomeView {
-        pv_kw: 1.0,
-        battery_kwh: 1.0,
-        ..HomeView::default()
-    };
-    let with_ev = HomeView {
-        ev_kw: 1.0,
-        ..HomeView::default()
-    };
-    let live = |net_kw| gridloom_core::view::HomeState {
-        net_kw,
-        v_pu: Some(1.0),
-        ..Default::default()
-    };
-    symbols::house(
-        pos2(rect.min.x + 19.0, y),
-        15.0,
-        true,
-        &with_pv,
-        Some(&live(-4.0)),
-        theme,
-        &mut shapes,
-    );
-    symbols::house(
-        pos2(rect.min.x + 89.0, y),
-        15.0,
-        true,
-        &with_ev,
-        Some(&live(4.0)),
-        theme,
-        &mut shapes,
-    );
-    for (x, words) in [
-        (39.0, "gives"),
-        (109.0, "takes"),
-        (148.0, "roof filled = PV"),
-    ] {
-        text::text(
-            ui,
-            pos2(rect.min.x + x, y),
-            Align2::LEFT_CENTER,
-            &note,
-            words,
-        );
-    }
-    voltage_bar(ui, cx, rect);
-    painter.extend(shapes);
-}
-
-fn voltage_bar(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
-    let y = rect.min.y + 132.0;
-    let bar = Rect::from_min_size(pos2(rect.min.x + 12.0, y - 6.0), vec2(106.0, 11.0));
-    let steps = 53;
-    for step in 0..steps {
-        let v = 0.9 + 0.2 * (f64::from(step) + 0.5) / f64::from(steps);
-        let colour = cx.theme.voltage(v).unwrap_or(cx.theme.base);
-        let cell = Rect::from_min_size(bar.min + vec2(step as f32 * 2.0, 0.0), vec2(2.0, 11.0));
-        ui.painter().rect_filled(cell, 0.0, colour);
-    }
-    for quarter in 0..5 {
-        let x = bar.min.x + bar.width() * quarter as f32 / 4.0;
-        ui.painter().line_segment(
-            [pos2(x, bar.max.y), pos2(x, bar.max.y + 3.0)],
-            Stroke::new(1.0, cx.theme.text3),
-        );
-    }
-    let note = Style::body(11.0, cx.theme.text2);
-    text::text(
-        ui,
-        pos2(bar.max.x + 8.0, y),
-        Align2::LEFT_CENTER,
-        &note,
-        "voltage \u{2212}10 … +10 %",
-    );
 }
 
 fn scale(ui: &Ui, cx: &Cx<'_>, placed: &Placed, parts: &Parts) {

@@ -4,7 +4,8 @@ use egui::{Color32, CornerRadius, Pos2, Rect, Shape, Stroke, StrokeKind, Vec2, p
 use gridloom_core::view::{HomeState, HomeView, ViewModel};
 use gridloom_model::scene::HomeKind;
 
-use super::place::{BATTERY_SIZE, Detail, HOUSE_M, Placed};
+use super::camera::{Detail, HOUSE_M};
+use super::place::{BATTERY_SIZE, Placed};
 use super::ribbons::{self, Flow};
 use crate::window::theme::Theme;
 

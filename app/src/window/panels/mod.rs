@@ -4,6 +4,7 @@ pub mod alarms;
 pub mod balance;
 pub mod banner;
 pub mod facts;
+pub mod ledger_side;
 pub mod limits;
 pub mod operate;
 pub mod selection;

@@ -4,7 +4,7 @@ use egui::{Align2, Rect, Ui, pos2, vec2};
 use gridloom_core::view::{Selected, SelectionView, ViewModel};
 
 use super::trend::Trend;
-use super::{Column, facts};
+use super::{Column, facts, ledger_side};
 use crate::window::draw;
 use crate::window::map::hit;
 use crate::window::text::{self, Style};
@@ -73,12 +73,12 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         column.heading(ui, cx, "SELECTION", "Tab next asset");
         title(ui, cx, &mut column, what);
         if let Selected::Block(ledger, height) = what {
-            facts::block(ui, cx, &mut column, ledger, height);
+            ledger_side::block(ui, cx, &mut column, ledger, height);
         } else {
             values(ui, cx, &mut column, what);
             trends(ui, cx, &mut column, what);
             why(ui, cx, &mut column, what);
-            facts::ledger_side(ui, cx, &mut column, what);
+            ledger_side::wallet(ui, cx, &mut column, what);
         }
         column.y + 8.0
     });

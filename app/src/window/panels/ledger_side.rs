@@ -1,0 +1,208 @@
+//! What the ledger knows about the selection: wallet, provenance, blocks.
+
+use egui::{Align2, Ui, pos2, vec2};
+use gridloom_core::view::Selected;
+
+use super::Column;
+use super::selection::details;
+use crate::window::text::{self, Style};
+use crate::window::ui::Cx;
+
+/// Rows of a list that are laid out at once.
+const ROWS: usize = 60;
+
+/// Heading inside the selection.
+fn heading(ui: &Ui, cx: &Cx<'_>, column: &mut Column, title: &str, note: &str) {
+    let y = column.y + 10.0;
+    let shown = text::text(
+        ui,
+        pos2(column.left, y),
+        Align2::LEFT_CENTER,
+        &Style::heading(cx.theme.text2),
+        title,
+    );
+    let room = column.right - shown.max.x - 10.0;
+    text::text_within(
+        ui,
+        pos2(column.right, y),
+        Align2::RIGHT_CENTER,
+        &Style::body(11.0, cx.theme.text3),
+        room,
+        note,
+    );
+    column.y += 22.0;
+}
+
+/// A row of a list: words at the left, value at the right.
+fn row(ui: &Ui, cx: &Cx<'_>, column: &mut Column, words: &str, value: &str) {
+    let y = column.y + 9.0;
+    let style = Style::strong(12.0, cx.theme.text1);
+    let shown = text::text_within(
+        ui,
+        pos2(column.right, y),
+        Align2::RIGHT_CENTER,
+        &style,
+        column.width() * 0.7,
+        value,
+    );
+    let room = shown.min.x - column.left - 8.0;
+    text::text_within(
+        ui,
+        pos2(column.left, y),
+        Align2::LEFT_CENTER,
+        &Style::body(12.0, cx.theme.text2),
+        room,
+        words,
+    );
+    column.y += 20.0;
+}
+
+/// Wallet, provenance, bill and the last contract run.
+pub fn wallet(ui: &Ui, cx: &mut Cx<'_>, column: &mut Column, what: Selected) {
+    let Some(details) = details(cx.view, what) else {
+        return;
+    };
+    if let Some(eur) = details.wallet_eur {
+        let account = match what {
+            Selected::Home(i) => cx
+                .view
+                .scene
+                .homes
+                .get(i)
+                .map_or("", |h| h.account.as_str()),
+            _ => "",
+        };
+        heading(ui, cx, column, "WALLET", account);
+        row(
+            ui,
+            cx,
+            column,
+            "Balance",
+            &format!("{} EUR", text::signed(eur, 4)),
+        );
+        for (label, eur) in details.bill.iter().take(ROWS) {
+            row(
+                ui,
+                cx,
+                column,
+                label,
+                &format!("{} EUR", text::signed(*eur, 4)),
+            );
+        }
+        column.y += 8.0;
+    }
+    if !details.provenance.is_empty() {
+        heading(ui, cx, column, "WHERE ITS kWh CAME FROM", "contractual");
+        for p in details.provenance.iter().take(ROWS) {
+            let kind = p.kind.map_or("", |k| k.label());
+            let words = format!("{} {kind}, slot {}, block {}", p.plant, p.slot, p.height);
+            row(
+                ui,
+                cx,
+                column,
+                &words,
+                &format!("{} Wh", text::grouped(p.wh.unsigned_abs())),
+            );
+        }
+        cx.state.lists_cut += u64::from(details.provenance.len() > ROWS);
+        column.y += 8.0;
+    }
+    if !details.contract_trace.is_empty() {
+        heading(ui, cx, column, "LAST CONTRACT RUN", "");
+        for words in details.contract_trace.iter().take(ROWS) {
+            let style = Style::mono(11.0, cx.theme.text2);
+            text::text_within(
+                ui,
+                pos2(column.left, column.y + 8.0),
+                Align2::LEFT_CENTER,
+                &style,
+                column.width(),
+                words,
+            );
+            column.y += 18.0;
+        }
+        column.y += 8.0;
+    }
+}
+
+/// A block in full.
+pub fn block(ui: &Ui, cx: &mut Cx<'_>, column: &mut Column, ledger: usize, height: u64) {
+    let prepared = details(cx.view, Selected::Block(ledger, height)).and_then(|d| d.block.as_ref());
+    let listed = || {
+        cx.view
+            .ledgers
+            .get(ledger)?
+            .blocks
+            .iter()
+            .find(|b| b.height == height)
+    };
+    let Some(block) = prepared.or_else(listed) else {
+        let words = "This block is no longer among the newest; its details are on their way.";
+        text::paragraph(
+            ui,
+            pos2(column.left, column.y),
+            &Style::body(12.0, cx.theme.text2),
+            column.width(),
+            words,
+        );
+        column.y += 40.0;
+        return;
+    };
+    row(ui, cx, column, "Id", &block.hash);
+    row(ui, cx, column, "Time", &block.time.to_string());
+    row(ui, cx, column, "Decided in round", &block.round.to_string());
+    row(
+        ui,
+        cx,
+        column,
+        "Proposer",
+        &format!("validator {}", block.proposer),
+    );
+    row(ui, cx, column, "Signatures", &block.signatures.to_string());
+    row(
+        ui,
+        cx,
+        column,
+        "Fullness",
+        &format!("{} %", text::plain(f64::from(block.fullness) * 100.0, 1)),
+    );
+    column.y += 8.0;
+    heading(
+        ui,
+        cx,
+        column,
+        "TRANSACTIONS",
+        &block.transactions.len().to_string(),
+    );
+    for (kind, summary) in block.transactions.iter().take(ROWS) {
+        let y = column.y + 9.0;
+        let shown = text::text(
+            ui,
+            pos2(column.left, y),
+            Align2::LEFT_CENTER,
+            &Style::strong(12.0, cx.theme.text1),
+            kind,
+        );
+        let room = column.right - shown.max.x - 8.0;
+        let at = shown.right_center() + vec2(8.0, 0.0);
+        text::text_within(
+            ui,
+            at,
+            Align2::LEFT_CENTER,
+            &Style::body(12.0, cx.theme.text2),
+            room,
+            summary,
+        );
+        column.y += 20.0;
+    }
+    if block.transactions.len() > ROWS {
+        cx.state.lists_cut += 1;
+        row(
+            ui,
+            cx,
+            column,
+            "more",
+            &(block.transactions.len() - ROWS).to_string(),
+        );
+    }
+}
