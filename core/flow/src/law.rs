@@ -19,11 +19,23 @@ pub(crate) struct PhaseLaw {
     v_base: f64,
     /// Reactive power at rated voltage whatever the multiplier, var.
     q_rated_var: f64,
+    /// Squared voltages between which the power is constant, V2; an empty range
+    /// where the law is another.
+    constant_from: f64,
+    constant_to: f64,
 }
 
 impl PhaseLaw {
     pub(crate) fn new(law: LoadLaw, band: VoltageBand, v_base: f64, q_rated_var: f64) -> Self {
+        let from = band.min_pu.max(band.low_pu) * v_base;
+        let to = if matches!(law, LoadLaw::ConstPower) {
+            band.max_pu * v_base
+        } else {
+            0.0
+        };
         Self {
+            constant_from: from * from,
+            constant_to: to * to,
             law,
             band,
             v_base,
@@ -45,15 +57,13 @@ impl PhaseLaw {
     /// Current into the phase, A, at voltage `v` across it when `s` (VA) is its nominal power.
     #[inline]
     pub(crate) fn current(&self, s: Complex, v: Complex) -> Complex {
-        if s == Complex::ZERO && self.q_rated_var == 0.0 {
-            return Complex::ZERO;
-        }
         let square = v.norm_sqr();
-        let min = self.band.min_pu.max(self.band.low_pu) * self.v_base;
-        let max = self.band.max_pu * self.v_base;
-        if square > min * min && square <= max * max && matches!(self.law, LoadLaw::ConstPower) {
+        if square > self.constant_from && square <= self.constant_to {
             // conj(s / v), without a division of complex numbers.
             return (s.conj() * v).scale(1.0 / square);
+        }
+        if s == Complex::ZERO && self.q_rated_var == 0.0 {
+            return Complex::ZERO;
         }
         self.general(s, v, square.sqrt())
     }

@@ -26,6 +26,10 @@ pub(crate) struct Ldl {
     node: Vec<u32>,
     column: Vec<u32>,
     rows: Vec<u32>,
+    /// Rows of the trailing columns, counted from `first_port`.
+    trailing_rows: Vec<u32>,
+    /// First entry of the trailing columns.
+    trailing_start: usize,
     /// Targets of the updates of [`Ldl::factor`], in the order it makes them.
     program: Vec<u32>,
     /// Entries of `L` by columns, then the diagonal.
@@ -61,7 +65,14 @@ impl Ldl {
         }
         let nl = rows.len();
         let program = update_program(n, &column, &rows);
+        let trailing_start = column[first_port] as usize;
+        let trailing_rows = rows[trailing_start..]
+            .iter()
+            .map(|&row| row - first_port as u32)
+            .collect();
         Self {
+            trailing_rows,
+            trailing_start,
             n,
             first_port,
             position,
@@ -157,12 +168,24 @@ impl Ldl {
     /// and nothing is injected elsewhere.
     pub(crate) fn solve_ports(&self, x: &mut [Complex]) {
         let first = self.first_port;
-        self.forward(first, x);
+        let x = &mut x[..self.n - first];
+        for k in first..self.n {
+            let value = x[k - first];
+            if value == Complex::ZERO {
+                continue;
+            }
+            let range = self.column[k] as usize..self.column[k + 1] as usize;
+            let rows = &self.trailing_rows[range.start - self.trailing_start..][..range.len()];
+            for (&row, &l) in rows.iter().zip(&self.values[range]) {
+                x[row as usize] -= l * value;
+            }
+        }
         for k in (first..self.n).rev() {
             let mut value = x[k - first] * self.inverse_diagonal[k];
             let range = self.column[k] as usize..self.column[k + 1] as usize;
-            for (&row, &l) in self.rows[range.clone()].iter().zip(&self.values[range]) {
-                value -= l * x[row as usize - first];
+            let rows = &self.trailing_rows[range.start - self.trailing_start..][..range.len()];
+            for (&row, &l) in rows.iter().zip(&self.values[range]) {
+                value -= l * x[row as usize];
             }
             x[k - first] = value;
         }
@@ -183,7 +206,7 @@ impl Ldl {
 
     /// Solves for all positions in place.
     pub(crate) fn solve(&self, x: &mut [Complex]) {
-        self.forward(0, x);
+        self.forward(x);
         for k in (0..self.n).rev() {
             let mut value = x[k] * self.inverse_diagonal[k];
             let range = self.column[k] as usize..self.column[k + 1] as usize;
@@ -226,15 +249,15 @@ impl Ldl {
         z
     }
 
-    fn forward(&self, first: usize, x: &mut [Complex]) {
-        for k in first..self.n {
-            let value = x[k - first];
+    fn forward(&self, x: &mut [Complex]) {
+        for k in 0..self.n {
+            let value = x[k];
             if value == Complex::ZERO {
                 continue;
             }
             let range = self.column[k] as usize..self.column[k + 1] as usize;
             for (&row, &l) in self.rows[range.clone()].iter().zip(&self.values[range]) {
-                x[row as usize - first] -= l * value;
+                x[row as usize] -= l * value;
             }
         }
     }

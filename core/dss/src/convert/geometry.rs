@@ -10,10 +10,11 @@ use gridloom_model::grid::LineImpedance;
 use super::*;
 use crate::script::EarthModel;
 
-/// Permittivity and permeability with the digits the deck language uses, F/m and H/m.
+/// Permittivity (F/m), permeability (H/m) and circle with the digits that the
+/// authors of the deck language use: entries of the matrix agree to 1e-12 only so.
 const E0: f64 = 8.854e-12;
 const MU0: f64 = 12.56637e-7;
-const PI: f64 = core::f64::consts::PI;
+const TWO_PI: f64 = 6.283_185_307;
 
 /// A wire in SI units.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +69,8 @@ impl Convert<'_> {
             return syntax(at, "the full Carson earth model is not supported");
         }
         let n = geometry.wires.len();
-        let w = 2.0 * PI * frequency_hz;
+        let w = TWO_PI * frequency_hz;
+        let omega = 2.0 * core::f64::consts::PI * frequency_hz;
         let mut z = series(&geometry.wires, frequency_hz, rho, model);
         let potential: Vec<Complex> = potentials(&geometry.wires)
             .into_iter()
@@ -93,7 +95,7 @@ impl Convert<'_> {
             LineImpedance::Matrix {
                 r: rows(&|k| z[k].re * 1000.0),
                 x: rows(&|k| z[k].im * 1000.0),
-                c_nf: rows(&|k| yc[k].im / w * 1e12),
+                c_nf: rows(&|k| yc[k].im / omega * 1e12),
             },
             geometry.amps,
         ))
@@ -235,8 +237,8 @@ impl Convert<'_> {
 /// Series impedance, ohm/m, by rows.
 fn series(wires: &[Wire], frequency_hz: f64, rho: f64, model: EarthModel) -> Vec<Complex> {
     let n = wires.len();
-    let w = 2.0 * PI * frequency_hz;
-    let factor = w * MU0 / (2.0 * PI);
+    let w = TWO_PI * frequency_hz;
+    let factor = w * MU0 / TWO_PI;
     let mut z = vec![Complex::ZERO; n * n];
     for i in 0..n {
         for j in 0..n {
@@ -269,7 +271,7 @@ fn earth_return(
     if model == EarthModel::Carson {
         return Complex::new(
             w * MU0 / 8.0,
-            w * MU0 / (2.0 * PI) * libm::log(658.5 * (rho / frequency_hz).sqrt()),
+            w * MU0 / TWO_PI * libm::log(658.5 * (rho / frequency_hz).sqrt()),
         );
     }
     // Complex depth of the earth plane.
@@ -281,7 +283,7 @@ fn earth_return(
         let x = wires[i].x - wires[j].x;
         sqrt(height * height + Complex::new(x * x, 0.0))
     };
-    Complex::new(0.0, w * MU0 / (2.0 * PI)) * ln(argument)
+    Complex::new(0.0, w * MU0 / TWO_PI) * ln(argument)
 }
 
 /// Resistance of a wire, ohm/m; with the Deri model from its skin effect.
@@ -332,7 +334,7 @@ fn ln(z: Complex) -> Complex {
 /// Potential coefficients, m/F, by rows.
 fn potentials(wires: &[Wire]) -> Vec<f64> {
     let n = wires.len();
-    let factor = 1.0 / (2.0 * PI) / E0;
+    let factor = 1.0 / TWO_PI / E0;
     let mut p = vec![0.0; n * n];
     for i in 0..n {
         for j in 0..n {

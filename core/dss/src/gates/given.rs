@@ -183,6 +183,11 @@ fn commands(given: &Given) -> Vec<String> {
             out.push(format!("RegControl.creg{name}.maxtapchange=1 Delay=30"));
         }
     }
+    if given.case.starts_with("pmd4w") {
+        // These decks state no frequency; the reference ran at 50 Hz, which
+        // matters to the capacitance of switches.
+        out.push("Set DefaultBaseFrequency=50".to_owned());
+    }
     if given.constant {
         out.push("BatchEdit Load..* vminpu=0.0 vmaxpu=2.0".to_owned());
     }

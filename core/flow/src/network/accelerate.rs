@@ -9,7 +9,7 @@
 use crate::Complex;
 
 /// Differences kept.
-const DEPTH: usize = 4;
+const DEPTH: usize = 5;
 
 /// Contraction above which acceleration is worth its arithmetic.
 const WORTHWHILE: f64 = 0.12;
@@ -98,7 +98,12 @@ impl Accelerator {
         for (other, value) in rhs.iter_mut().enumerate().take(self.kept) {
             *value = dot(self.row(&self.df, other), &self.f);
         }
-        solve_small(self.gram, rhs, self.kept)
+        solve_small(self.gram, rhs, self.kept).or_else(|| {
+            // Differences that depend on each other: the newest alone.
+            let mut only = [0.0; DEPTH];
+            only[row] = rhs[row] / self.gram[row][row];
+            only[row].is_finite().then_some(only)
+        })
     }
 
     /// Correction of port `i` for given coefficients, weighted like `g`.
@@ -134,15 +139,28 @@ fn dot(a: &[Complex], b: &[Complex]) -> f64 {
         .sum()
 }
 
-/// Solves a small symmetric positive system by Cholesky; `None` when it is not.
+/// Solves a small symmetric positive system by Cholesky on its equilibrated
+/// form; `None` when it is not positive.
 fn solve_small(
     mut a: [[f64; DEPTH]; DEPTH],
     mut b: [f64; DEPTH],
     n: usize,
 ) -> Option<[f64; DEPTH]> {
-    let trace: f64 = (0..n).map(|i| a[i][i]).sum();
+    let mut scale = [0.0; DEPTH];
     for i in 0..n {
-        a[i][i] += RIDGE * trace;
+        if !(a[i][i] > 0.0) {
+            return None;
+        }
+        scale[i] = 1.0 / a[i][i].sqrt();
+    }
+    for i in 0..n {
+        b[i] *= scale[i];
+        for j in 0..n {
+            a[i][j] *= scale[i] * scale[j];
+        }
+        a[i][i] += RIDGE;
+    }
+    for i in 0..n {
         for j in 0..i {
             for k in 0..j {
                 a[i][j] -= a[i][k] * a[j][k];
@@ -168,6 +186,9 @@ fn solve_small(
             b[i] -= a[k][i] * b[k];
         }
         b[i] /= a[i][i];
+    }
+    for i in 0..n {
+        b[i] *= scale[i];
     }
     b.iter().all(|v| v.is_finite()).then_some(b)
 }

@@ -142,6 +142,7 @@ impl Network {
             });
             network.set_line_end(line, end, !switch.closed);
         }
+        network.list_neighbours();
         network.hold_in_matrix(&weak);
         network.list_lines();
         Ok(network)
@@ -149,6 +150,31 @@ impl Network {
 }
 
 impl Network {
+    /// Notes what else is connected at the nodes of each source.
+    fn list_neighbours(&mut self) {
+        for s in 0..self.sources.len() {
+            let info = &self.sources[s];
+            let (own, n) = (info.element, info.conductors);
+            let (at, from) = self.elements[own].nodes.split_at(n);
+            let mut alone = from.iter().all(|&node| node == EARTH);
+            let mut around = Vec::new();
+            for (e, element) in self.elements.iter().enumerate() {
+                if e == own || e >= self.held_from {
+                    continue;
+                }
+                let source = self.sources.iter().any(|other| other.element == e);
+                for (i, node) in element.nodes.iter().enumerate() {
+                    if *node != EARTH && at.contains(node) {
+                        alone &= !source;
+                        around.push((e as u32, i as u32));
+                    }
+                }
+            }
+            self.sources[s].around = around;
+            self.sources[s].alone = alone;
+        }
+    }
+
     /// Notes which elements are lines.
     pub(super) fn list_lines(&mut self) {
         self.line_of = vec![u32::MAX; self.elements.len()];
@@ -286,6 +312,8 @@ impl<'a> Builder<'a> {
             conductors: n,
             admittance,
             volts: primitive::source_voltages(s),
+            around: Vec::new(),
+            alone: false,
         })
     }
 

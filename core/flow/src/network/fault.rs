@@ -79,7 +79,7 @@ impl Network {
     /// # Errors
     /// If the network has not been solved or its matrix is singular.
     pub fn fault_study(&mut self) -> Result<FaultStudy, FaultError> {
-        if !self.last.converged {
+        if !self.last.converged || self.stale != Stale::default() {
             return Err(FaultError::NotSolved);
         }
         self.prepare().map_err(|_| FaultError::Singular)?;

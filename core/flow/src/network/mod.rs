@@ -185,6 +185,10 @@ struct SourceInfo {
     conductors: usize,
     admittance: Matrix,
     volts: Vec<Complex>,
+    /// Terminal conductors of other elements at its nodes.
+    around: Vec<(u32, u32)>,
+    /// Returns through earth and shares no node with another source.
+    alone: bool,
 }
 
 /// Pattern, values and factor of the nodal admittance matrix.

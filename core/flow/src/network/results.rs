@@ -281,10 +281,42 @@ impl Network {
 
     /// Power a source delivers at its terminal, W and var.
     ///
+    /// Summed over everything else that is connected there: the difference of
+    /// the voltages before and behind a stiff source has too few digits left.
+    ///
     /// # Panics
     /// If the index is not one of this network, as with a slice.
     pub fn source_power(&self, source: usize) -> (f64, f64) {
         let info = &self.sources[source];
+        let s = if info.alone {
+            self.power_from_neighbours(info)
+        } else {
+            self.power_behind(info)
+        };
+        (s.re, s.im)
+    }
+
+    fn power_from_neighbours(&self, info: &SourceInfo) -> Complex {
+        let nodes = &self.elements[info.element].nodes[..info.conductors];
+        let mut sum = Complex::ZERO;
+        for &(element, i) in &info.around {
+            let node = self.elements[element as usize].nodes[i as usize];
+            let current = self.element_current(element as usize, i as usize);
+            sum += self.potential(node) * current.conj();
+        }
+        for branch in self.branches.iter().filter(|b| b.live) {
+            for (node, sign) in [(branch.a, 1.0), (branch.b, -1.0)] {
+                if nodes.contains(&node) {
+                    let v = self.potential(branch.a) - self.potential(branch.b);
+                    let current = branch.law.current(branch.s, v).scale(sign);
+                    sum += self.potential(node) * current.conj();
+                }
+            }
+        }
+        sum
+    }
+
+    fn power_behind(&self, info: &SourceInfo) -> Complex {
         let nodes = &self.elements[info.element].nodes;
         let mut sum = Complex::ZERO;
         for i in 0..info.conductors {
@@ -298,7 +330,7 @@ impl Network {
             sum += self.potential(nodes[i]) * current.conj();
             sum -= self.potential(nodes[i + info.conductors]) * current.conj();
         }
-        (sum.re, sum.im)
+        sum
     }
 
     /// Power balance of the network.

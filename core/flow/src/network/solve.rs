@@ -158,6 +158,7 @@ impl Network {
     /// Solves for the present switches, taps and port powers, starting from the
     /// last solution. Without a solution the voltages stay those of the last one.
     pub fn solve(&mut self) -> SolveReport {
+        let fresh = self.stale.start || self.stale.pattern;
         let refactored = match self.prepare() {
             Ok(refactored) => refactored,
             Err(position) => {
@@ -172,6 +173,9 @@ impl Network {
             }
         };
         let mut report = self.iterate();
+        if !report.converged && fresh {
+            self.expand();
+        }
         if report.converged && self.lowest_port(&self.work).0 < SUSPICIOUS_PU {
             report = self.retry_from_no_load(report);
         }
@@ -180,7 +184,7 @@ impl Network {
             let first = self.matrix.factor.first_port();
             let n = self.nodes.len();
             self.v[first..n].copy_from_slice(&self.work[..n - first]);
-            self.matrix.factor.expand(&mut self.v[..n]);
+            self.expand();
             let (lowest, branch) = self.lowest_port(&self.v[first..]);
             if lowest < COLLAPSED_PU {
                 report.verdict = Verdict::Collapsed;
@@ -240,9 +244,19 @@ impl Network {
     /// The bus at which the matrix is singular.
     pub fn solve_no_load(&mut self) -> Result<(), usize> {
         self.stale.start = true;
-        self.prepare()
-            .map(|_| ())
-            .map_err(|position| self.nodes[self.matrix.factor.node(position)].bus as usize)
+        match self.prepare() {
+            Ok(_) => {
+                self.expand();
+                Ok(())
+            }
+            Err(position) => Err(self.nodes[self.matrix.factor.node(position)].bus as usize),
+        }
+    }
+
+    /// Voltages of the leading part from those of the trailing part.
+    fn expand(&mut self) {
+        let n = self.nodes.len();
+        self.matrix.factor.expand(&mut self.v[..n]);
     }
 
     /// Brings pattern, values, factor and starting point up to date.
@@ -385,7 +399,6 @@ impl Network {
         let trailing = n - first;
         self.matrix.factor.solve_ports(&mut self.work[..trailing]);
         self.v[first..n].copy_from_slice(&self.work[..trailing]);
-        self.matrix.factor.expand(&mut self.v[..n]);
     }
 
     /// Fixed point on the port currents; leaves the voltages in `work`.

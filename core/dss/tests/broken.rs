@@ -1,0 +1,178 @@
+//! Decks with mistakes: a clear message with file and line, never a panic.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gridloom_dss::{DssError, Files, Severity, load_deck_with};
+use gridloom_flow::Network;
+use proptest::prelude::*;
+
+/// Files in memory.
+struct Memory(BTreeMap<PathBuf, String>);
+
+impl Files for Memory {
+    fn read(&self, path: &Path) -> Result<String, String> {
+        self.0
+            .get(path)
+            .cloned()
+            .ok_or_else(|| "no such file".to_owned())
+    }
+
+    fn names(&self, directory: &Path) -> Vec<String> {
+        self.0
+            .keys()
+            .filter(|p| p.parent() == Some(directory))
+            .filter_map(|p| p.file_name()?.to_str().map(str::to_owned))
+            .collect()
+    }
+}
+
+fn read(deck: &str) -> Result<gridloom_dss::DssImport, DssError> {
+    let files = Memory(BTreeMap::from([(PathBuf::from("d.dss"), deck.to_owned())]));
+    load_deck_with(&files, Path::new("d.dss"), &[])
+}
+
+const HEAD: &str = "clear\nnew circuit.c basekv=0.4 bus1=a\nnew line.l bus1=a bus2=b r1=0.1 x1=0.1 r0=0.1 x0=0.1 c1=0 c0=0\n";
+
+#[test]
+fn twenty_broken_decks_give_twenty_clear_messages() {
+    let cases: &[(&str, &str)] = &[
+        ("", "no circuit is defined"),
+        ("new line.l bus1=a bus2=b", "no circuit is defined"),
+        ("new load.l bus1=a", "before `new circuit`"),
+        (
+            "new circuit.c basekv=abc",
+            "d.dss:1: property `basekv`: `abc` is not a number",
+        ),
+        ("new circuit.c\nnew line.l bus1=a", "needs two buses"),
+        (
+            "new circuit.c\nnew line.l bus1=a bus2=b linecode=none",
+            "linecode.none does not exist",
+        ),
+        (
+            "new circuit.c\nnew line.l bus1=(a",
+            "d.dss:2: `(` is not closed",
+        ),
+        ("new circuit.c\nnew widget.w", "class `widget` is not known"),
+        ("new circuit.c\nnew line", "is not written class.name"),
+        (
+            "new circuit.c\nredirect missing.dss",
+            "d.dss:2: cannot read `missing.dss`",
+        ),
+        ("redirect d.dss", "redirect more than"),
+        (
+            "new circuit.c\nedit line.x length=1",
+            "line.x does not exist",
+        ),
+        (
+            "new circuit.c\nnew linecode.z nphases=2 rmatrix=(1 2)\nnew line.l bus1=a bus2=b linecode=z",
+            "a matrix of order 2 is needed",
+        ),
+        (
+            "new circuit.c\nnew transformer.t windings=1",
+            "at least two windings",
+        ),
+        (
+            "new circuit.c\nnew transformer.t buses=[a b] xhl=0",
+            "x_percent may not be zero",
+        ),
+        (
+            "new circuit.c\nnew transformer.t wdg=3 bus=a",
+            "winding 3 of 2",
+        ),
+        (
+            "new circuit.c\nnew load.l bus1=sourcebus kw=1 pf=2",
+            "power factor of 2 is not possible",
+        ),
+        ("new circuit.c\nnew load.l bus1=sourcebus.1.x", "node `x`"),
+        (
+            "new circuit.c\nnew load.l bus1=sourcebus model=9",
+            "model 9 does not exist",
+        ),
+        (
+            "new circuit.c\nnew line.l bus1=a bus2=b length=-1 units=m",
+            "km must be a positive number",
+        ),
+        ("new circuit.c phases=0", "`phases` is 0"),
+        ("~ kv=1", "no element to continue"),
+        (
+            "new circuit.c\nnew load.l like=other",
+            "load.other does not exist",
+        ),
+        (
+            "new circuit.c\nnew loadshape.s npts=3 mult=(1 x 3)",
+            "`x` is not a number",
+        ),
+    ];
+    for (deck, want) in cases {
+        let error = read(deck).expect_err(deck).to_string();
+        assert!(error.contains(want), "{deck}\ngave: {error}\nwant: {want}");
+    }
+}
+
+#[test]
+fn what_is_left_out_is_reported_with_its_line() {
+    let deck = format!(
+        "{HEAD}new relay.r monitoredobj=line.l\nfrobnicate\nnew load.h bus1=b.1 phases=1 kv=0.23 kw=1 colour=red\n"
+    );
+    let import = read(&deck).expect("readable");
+    let losses: Vec<String> = import
+        .report
+        .iter()
+        .filter(|f| f.severity == Severity::Loss)
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(losses.len(), 3, "{losses:?}");
+    assert!(losses[0].starts_with("d.dss:4:"), "{losses:?}");
+    assert!(losses[1].starts_with("d.dss:5:"), "{losses:?}");
+    assert!(losses[2].contains("colour"), "{losses:?}");
+}
+
+#[test]
+fn file_names_are_found_in_another_case() {
+    let files = Memory(BTreeMap::from([
+        (
+            PathBuf::from("m/d.dss"),
+            format!("{HEAD}redirect Loads.TXT\n"),
+        ),
+        (
+            PathBuf::from("m/loads.txt"),
+            "new load.h bus1=b.1 phases=1 kv=0.23 kw=1".to_owned(),
+        ),
+    ]));
+    let import = load_deck_with(&files, Path::new("m/d.dss"), &[]).expect("readable");
+    assert_eq!(import.case.loads.len(), 1);
+}
+
+#[test]
+fn a_small_deck_solves() {
+    let deck = format!(
+        "{HEAD}new load.h bus1=b.1 phases=1 kv=0.23 kw=1 pf=0.9\nset voltagebases=[0.4]\ncalcv\n"
+    );
+    let import = read(&deck).expect("readable");
+    let mut network = Network::build(&import.case).expect("builds");
+    assert!(network.solve().converged);
+    let port = network.port_index("h").expect("known");
+    assert!((network.port_power(port).0 - 1000.0).abs() < 1e-3);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(lines in prop::collection::vec("[ -~]{0,60}", 0..12)) {
+        let _ = read(&format!("{HEAD}{}", lines.join("\n")));
+    }
+
+    #[test]
+    fn no_property_value_makes_the_reader_or_solver_panic(
+        class in prop::sample::select(vec!["line.x bus1=a bus2=c", "load.x bus1=b", "transformer.x buses=[a d]", "capacitor.x bus1=b", "reactor.x bus1=b", "generator.x bus1=b"]),
+        property in prop::sample::select(vec!["phases", "kv", "kva", "kw", "kvar", "r1", "x", "r", "length", "xhl", "conn", "model", "windings", "taps", "vminpu"]),
+        value in prop::sample::select(vec!["0", "-1", "1e308", "1e-308", "nan", "inf", "(1 0 /)", "[1 2 3]", "delta", "99", "2"]),
+    ) {
+        if let Ok(import) = read(&format!("{HEAD}new {class} {property}={value}\n")) {
+            if let Ok(mut network) = Network::build(&import.case) {
+                let report = network.solve();
+                prop_assert!(!report.converged || network.voltage(0).is_finite());
+            }
+        }
+    }
+}
