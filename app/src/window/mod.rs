@@ -2,7 +2,7 @@
 //!
 //! Panels and map are functions of a [`ViewModel`] and the window's own
 //! state; they never touch the simulation. The picture without a window
-//! ([`shot`]) runs exactly the same systems.
+//! ([`shot()`]) runs exactly the same systems.
 
 mod app;
 mod canvas;
