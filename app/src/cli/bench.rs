@@ -3,13 +3,11 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use gridloom_consensus::{Checks, bench_heights};
 use gridloom_core::TwinOptions;
-use gridloom_flow::{Network, PortId, SolveOptions};
-use gridloom_model::grid::GridCase;
-use gridloom_units::{Stream, Tick, draw_f64};
+use gridloom_units::Tick;
 
 use super::output::{self, Figure};
 use super::scene;
@@ -42,8 +40,12 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         Area::Twin => twin()?,
         Area::Ledger => ledger()?,
     };
-    output::figures(&figures, args.json);
-    Ok(ExitCode::SUCCESS)
+    let pass = output::figures(&figures, args.json);
+    Ok(if pass {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// A figure where less is better, beside a peer.
@@ -60,85 +62,42 @@ fn against(case: &str, metric: &str, value: f64, unit: &str, peer: (&str, f64)) 
     }
 }
 
-/// Sets every port to its rated power times 0.5 + 0.5 u.
-fn move_loads(network: &mut Network, rated: &[(f64, f64)], step: u64) {
-    for (port, (p_w, q_var)) in rated.iter().enumerate() {
-        let factor = 0.5 + 0.5 * draw_f64(1, step, port as u64, Stream::Behaviour);
-        network.set_port_power(PortId(port as u32), p_w * factor, q_var * factor);
-    }
-}
-
-/// Loads moved at each step, tolerance 1e-8, one thread. The peers are
-/// OpenDSS's figures as recorded in the project's grid reference (same
-/// feeder, tolerance 1e-8, another machine): ratios carry that caveat.
+/// Steps of the shipped feeder, and of the given ones where they stand, on one
+/// thread at tolerance 1e-8 with loads moved each step. Peers are figures
+/// recorded on another machine, so the ratios carry that caveat.
 fn flow() -> Result<Vec<Figure>> {
-    let path = scene::default_scene()?
-        .with_file_name("grids")
-        .join("euro_lv.grid.ron");
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {}", path.display()))?;
-    let case = GridCase::from_ron(&text, &path.display().to_string())?;
-    let mut network = Network::build(&case)?;
-    network.set_options(SolveOptions {
-        tolerance: 1e-8,
-        ..SolveOptions::default()
-    });
-    let rated: Vec<(f64, f64)> = (0..network.port_count())
-        .map(|p| network.port_nominal(PortId(p as u32)))
-        .collect();
-    network.solve();
-    const STEPS: u64 = 1_000;
-    let mut iterations = 0;
-    let mut best_us = f64::INFINITY;
-    for round in 0..3 {
-        let begun = Instant::now();
-        iterations = 0;
-        for step in 0..STEPS {
-            move_loads(&mut network, &rated, round * STEPS + step);
-            iterations += u64::from(network.solve().iterations);
+    let begun = Instant::now();
+    let mut clock = || begun.elapsed().as_secs_f64();
+    let data = super::grid_gates::given_data();
+    output::error(
+        "workload: every load moved each step, tolerance 1e-8, one thread; peers as recorded in \
+         tests/reference/peers.csv on another machine",
+    );
+    let benches =
+        gridloom_dss::bench::flow(data.as_deref(), &mut clock).map_err(anyhow::Error::msg)?;
+    let mut figures = Vec::new();
+    for bench in benches {
+        let m = &bench.measurement;
+        let pass = bench.pass();
+        let target = bench
+            .target
+            .map(|target| format!("<= {}", output::number(target)));
+        let figure = |peer: Option<(String, f64)>| Figure {
+            case: m.case.clone(),
+            metric: m.metric.into(),
+            value: m.value,
+            unit: m.unit.into(),
+            target: target.clone(),
+            pass,
+            ratio: peer.as_ref().map(|(_, value)| value / m.value),
+            peer: peer.map(|(name, value)| format!("{name}: {} {}", output::number(value), m.unit)),
+        };
+        if bench.peers.is_empty() {
+            figures.push(figure(None));
         }
-        best_us = best_us.min(begun.elapsed().as_secs_f64() * 1e6 / STEPS as f64);
-    }
-    output::error(&format!(
-        "workload: European LV, {} nodes, {} loads, {STEPS} steps, {:.2} iterations a step, best of 3",
-        network.node_count(),
-        rated.len(),
-        iterations as f64 / STEPS as f64
-    ));
-    let mut figures = vec![
-        against(
-            "euro_lv",
-            "full_step_us",
-            best_us,
-            "us",
-            ("OpenDSS recorded", 243.0),
-        ),
-        against(
-            "euro_lv",
-            "thousand_steps_ms",
-            best_us,
-            "ms",
-            ("OpenDSS recorded", 530.0),
-        ),
-    ];
-    if network.line_count() > 20 {
-        let middle = network.line_count() / 2;
-        let switch =
-            network.declare_switch("bench", middle, gridloom_model::grid::LineEnd::From)?;
-        let begun = Instant::now();
-        const OPERATIONS: u32 = 100;
-        for operation in 0..OPERATIONS {
-            network.set_switch(switch, operation % 2 == 1);
-            network.solve();
+        for peer in &bench.peers {
+            figures.push(figure(Some((peer.name.clone(), peer.value))));
         }
-        let us = begun.elapsed().as_secs_f64() * 1e6 / f64::from(OPERATIONS);
-        figures.push(against(
-            "euro_lv",
-            "breaker_us",
-            us,
-            "us",
-            ("OpenDSS recorded", 2_700.0),
-        ));
     }
     Ok(figures)
 }
@@ -187,6 +146,22 @@ fn ledger() -> Result<Vec<Figure>> {
             pass: None,
             peer: Some(format!("recorded prototype: {recorded} 1/s")),
             ratio: Some(bench.heights_per_s / recorded),
+        });
+    }
+    let begun = Instant::now();
+    let mut clock_us = || u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let days = gridloom_ledger::bench::run(&gridloom_ledger::bench::standard(), &mut clock_us)
+        .map_err(anyhow::Error::msg)?;
+    for figure in days {
+        figures.push(Figure {
+            case: figure.case,
+            metric: figure.metric.to_string(),
+            value: figure.value as f64,
+            unit: figure.unit.to_string(),
+            target: None,
+            pass: None,
+            peer: None,
+            ratio: None,
         });
     }
     Ok(figures)

@@ -74,7 +74,7 @@ fn table(figures: &[Figure]) {
             None => {}
         }
         if let Some(peer) = &f.peer {
-            note.push_str(&format!("peer {peer}"));
+            note.push_str(&format!("  peer {peer}"));
         }
         if let Some(ratio) = f.ratio {
             note.push_str(&format!("  ratio {ratio:.2}"));
@@ -95,7 +95,7 @@ pub fn number(value: f64) -> String {
     let magnitude = value.abs();
     if value == 0.0 {
         "0".into()
-    } else if magnitude < 1e-3 || magnitude >= 1e9 {
+    } else if !(1e-3..1e9).contains(&magnitude) {
         format!("{value:.3e}")
     } else if magnitude < 10.0 {
         format!("{value:.4}")
