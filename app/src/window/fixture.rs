@@ -243,7 +243,7 @@ fn customer(home: &HomeView, index: usize, hour: f64) -> HomeState {
         heater_kw: 0.0,
         heater_level: 0.7,
         ev_kw: 0.0,
-        ev_connected: index % 2 == 0,
+        ev_connected: index.is_multiple_of(2),
         v_pu: Some(1.0),
         import_wh: 4_000,
         export_wh: 2_000,

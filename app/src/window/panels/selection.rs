@@ -35,7 +35,7 @@ impl Fact {
 }
 
 /// Details of the selection, if the twin has prepared those of this entity.
-pub fn details<'a>(view: &'a ViewModel, what: Selected) -> Option<&'a SelectionView> {
+pub fn details(view: &ViewModel, what: Selected) -> Option<&SelectionView> {
     view.selection
         .as_ref()
         .filter(|details| details.what == Some(what))

@@ -131,7 +131,7 @@ fn row(ui: &Ui, cx: &Cx<'_>, column: &Column, index: usize, edges: &[f32; 4]) {
         .iter()
         .zip([truth.physics_wh, truth.meters_wh, truth.ledger_wh])
     {
-        let words = wh.map_or("–".to_owned(), |wh| energy(wh));
+        let words = wh.map_or("–".to_owned(), energy);
         text::text(ui, pos2(*x, y), Align2::RIGHT_CENTER, &style, &words);
     }
     let Some(residual) = truth.residual_pct.filter(|r| r.is_finite()) else {
