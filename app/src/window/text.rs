@@ -58,7 +58,8 @@ impl Style {
     }
 }
 
-/// Where a piece of text was painted, for tests.
+/// Where a piece of text was painted.
+#[cfg(test)]
 #[derive(Clone, Debug)]
 pub struct Painted {
     /// Its words.
@@ -75,7 +76,8 @@ pub struct Painted {
     pub layer: egui::LayerId,
 }
 
-/// Text painted in the running pass; filled in tests only.
+/// Text painted in the running pass.
+#[cfg(test)]
 #[derive(Clone, Debug, Default)]
 pub struct TextLog {
     /// Pass the entries belong to.
@@ -85,6 +87,7 @@ pub struct TextLog {
 }
 
 /// Name under which the log is kept in the context.
+#[cfg(test)]
 pub fn log_id() -> egui::Id {
     egui::Id::new("gridloom-text-log")
 }
@@ -168,26 +171,33 @@ fn note(ui: &Ui, rect: Rect, size: f32, cut: bool, text: &str) {
     ));
     ui.interact(rect, id, Sense::hover())
         .widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, text));
-    if cfg!(test) {
-        let pass = ui.ctx().cumulative_pass_nr();
-        ui.ctx().data_mut(|data| {
-            let log = data.get_temp_mut_or_default::<TextLog>(log_id());
-            if log.pass != pass {
-                *log = TextLog {
-                    pass,
-                    entries: Vec::new(),
-                };
-            }
-            log.entries.push(Painted {
-                text: text.to_owned(),
-                rect,
-                clip: ui.clip_rect(),
-                cut,
-                size,
-                layer: ui.layer_id(),
-            });
+    #[cfg(test)]
+    log(ui, rect, size, cut, text);
+    #[cfg(not(test))]
+    let _ = (size, cut);
+}
+
+/// Keeps the text for the overlap checks.
+#[cfg(test)]
+fn log(ui: &Ui, rect: Rect, size: f32, cut: bool, text: &str) {
+    let pass = ui.ctx().cumulative_pass_nr();
+    ui.ctx().data_mut(|data| {
+        let log = data.get_temp_mut_or_default::<TextLog>(log_id());
+        if log.pass != pass {
+            *log = TextLog {
+                pass,
+                entries: Vec::new(),
+            };
+        }
+        log.entries.push(Painted {
+            text: text.to_owned(),
+            rect,
+            clip: ui.clip_rect(),
+            cut,
+            size,
+            layer: ui.layer_id(),
         });
-    }
+    });
 }
 
 /// A number with a typographic minus; `–` for what is not finite.
