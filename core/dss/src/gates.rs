@@ -313,7 +313,7 @@ fn fault_error(network: &mut Network, text: &str) -> Result<(f64, String), Strin
         let got = at.map_or(Complex::ZERO, |at| fault.currents[at]);
         let want = Complex::new(table.number(row, "i_re")?, table.number(row, "i_im")?);
         let error = (got - want).abs() / want.abs();
-        if !(error <= worst.0) {
+        if error > worst.0 || error.is_nan() {
             worst = (error, format!("{} {}", row[0], row[1]));
         }
     }

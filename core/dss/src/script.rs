@@ -188,10 +188,10 @@ impl<'f> Script<'f> {
             Ok(text) => return Ok((path.to_owned(), text)),
             Err(reason) => reason,
         };
-        if let Some(found) = self.other_case(path) {
-            if let Ok(text) = self.files.read(&found) {
-                return Ok((found, text));
-            }
+        if let Some(found) = self.other_case(path)
+            && let Ok(text) = self.files.read(&found)
+        {
+            return Ok((found, text));
         }
         Err(DssError::Unreadable {
             at: from.clone(),
@@ -380,10 +380,10 @@ impl<'f> Script<'f> {
         if !(first.name.is_empty() || first.name == "object") {
             return self.syntax(at, "`new` must name its element first");
         }
-        if let Some((class, name)) = first.value.text.split_once('.') {
-            if class.eq_ignore_ascii_case("circuit") {
-                return self.new_circuit(name, &params[1..], at);
-            }
+        if let Some((class, name)) = first.value.text.split_once('.')
+            && class.eq_ignore_ascii_case("circuit")
+        {
+            return self.new_circuit(name, &params[1..], at);
         }
         let (class, name) = self.class_and_name(&first.value, at)?;
         if self.circuit.is_none() && class.name == "load" {

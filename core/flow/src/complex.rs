@@ -80,6 +80,12 @@ impl Complex {
     }
 }
 
+/// Whether a value is above a limit or no number at all.
+#[inline]
+pub(crate) fn exceeds(value: f64, limit: f64) -> bool {
+    value > limit || value.is_nan()
+}
+
 impl Add for Complex {
     type Output = Self;
     #[inline]
@@ -109,6 +115,10 @@ impl Mul for Complex {
 
 impl Div for Complex {
     type Output = Self;
+    #[expect(
+        clippy::suspicious_arithmetic_impl,
+        reason = "a quotient is a product with the inverse"
+    )]
     #[inline]
     fn div(self, o: Self) -> Self {
         self * o.recip()

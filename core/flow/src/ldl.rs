@@ -241,8 +241,8 @@ impl Ldl {
                 }
             }
             let mut own = self.inverse_diagonal[k];
-            for at in start..end {
-                own -= z[at] * self.values[at];
+            for (z, l) in z[start..end].iter().zip(&self.values[start..end]) {
+                own -= *z * *l;
             }
             z[nl + k] = own;
         }
@@ -429,10 +429,10 @@ mod tests {
             let mut full = rhs.clone();
             ldl.solve(&mut full);
             let mut residual = rhs.clone();
-            for a in 0..20 {
-                for b in 0..20 {
+            for (a, residual) in residual.iter_mut().enumerate() {
+                for (b, &v) in full.iter().enumerate() {
                     if let Some(slot) = ldl.slot(a, b) {
-                        residual[a] -= matrix[slot] * full[b];
+                        *residual -= matrix[slot] * v;
                     }
                 }
             }

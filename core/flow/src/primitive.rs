@@ -69,7 +69,7 @@ pub(crate) fn source_sequence(
             let b = 4.0 * (r1 + x1 * x0r0);
             let c = 4.0 * (r1 * r1 + x1 * x1) - total * total;
             let root = b * b - 4.0 * a * c;
-            if !(root >= 0.0) {
+            if root < 0.0 || root.is_nan() {
                 return Err(PrimitiveError::ShortCircuit);
             }
             let r0 = (-b + root.sqrt()) / (2.0 * a);

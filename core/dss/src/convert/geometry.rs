@@ -14,6 +14,10 @@ use crate::script::EarthModel;
 /// authors of the deck language use: entries of the matrix agree to 1e-12 only so.
 const E0: f64 = 8.854e-12;
 const MU0: f64 = 12.56637e-7;
+#[expect(
+    clippy::approx_constant,
+    reason = "the digits are part of the meaning of a deck"
+)]
 const TWO_PI: f64 = 6.283_185_307;
 
 /// A wire in SI units.

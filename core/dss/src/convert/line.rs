@@ -309,7 +309,6 @@ impl Convert<'_> {
     }
 
     /// Code name or own impedance, and length in km.
-    #[expect(clippy::type_complexity, reason = "one of two forms of an impedance")]
     fn line_impedance(
         &mut self,
         object: &Object,

@@ -208,18 +208,18 @@ fn run(given: &Given, feeders: &Path, reference: &Path) -> Result<Vec<Gate>, Str
     let nodes = read(&folder.join("nodes.csv"))?;
     let mut gates = solved_voltages(given.case, &mut network, &nodes, !given.frozen);
     // Where the case has plants their linearisation stands in the matrix file.
-    if import.case.generators.is_empty() {
-        if let Ok(text) = read(&folder.join("ybus_network.csv")) {
-            let (error, note) = matrix_error(&network, &text)?;
-            gates.push(Gate::new(
-                given.case,
-                "admittance",
-                MATRIX,
-                error,
-                "1",
-                note,
-            ));
-        }
+    if import.case.generators.is_empty()
+        && let Ok(text) = read(&folder.join("ybus_network.csv"))
+    {
+        let (error, note) = matrix_error(&network, &text)?;
+        gates.push(Gate::new(
+            given.case,
+            "admittance",
+            MATRIX,
+            error,
+            "1",
+            note,
+        ));
     }
     Ok(gates)
 }
@@ -261,7 +261,7 @@ fn matrix_error(network: &Network, text: &str) -> Result<(f64, String), String> 
             continue;
         }
         let error = (got - want).abs() / want.abs();
-        if !(error <= worst.0) {
+        if error > worst.0 || error.is_nan() {
             worst = (error, format!("{r} {c}"));
         }
     }

@@ -148,7 +148,7 @@ fn solve_small(
 ) -> Option<[f64; DEPTH]> {
     let mut scale = [0.0; DEPTH];
     for i in 0..n {
-        if !(a[i][i] > 0.0) {
+        if a[i][i] <= 0.0 || a[i][i].is_nan() {
             return None;
         }
         scale[i] = 1.0 / a[i][i].sqrt();
@@ -170,7 +170,7 @@ fn solve_small(
         for k in 0..i {
             a[i][i] -= a[i][k] * a[i][k];
         }
-        if !(a[i][i] > 0.0) {
+        if a[i][i] <= 0.0 || a[i][i].is_nan() {
             return None;
         }
         a[i][i] = a[i][i].sqrt();

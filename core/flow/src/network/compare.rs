@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::complex::exceeds;
 
 /// Why a table of node voltages cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -131,7 +132,7 @@ pub fn compare_nodes(network: &Network, csv: &str) -> Result<Comparison, Compare
         let volts = stated
             .filter(|kv| *kv > 0.0)
             .map_or_else(|| network.bus_base_v(b), |kv| kv * 1000.0);
-        if volts > 0.0 && !(distance / volts <= out.max_dv_pu) {
+        if volts > 0.0 && exceeds(distance / volts, out.max_dv_pu) {
             out.max_dv_pu = distance / volts;
             out.worst_node = format!("{}.{conductor}", network.bus_id(b));
         }

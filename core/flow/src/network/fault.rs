@@ -131,10 +131,9 @@ impl Network {
             for at in [a, b].into_iter().flatten() {
                 matrix[factor.diagonal_slot(at)] += y;
             }
-            if let (Some(a), Some(b)) = (a, b) {
-                if let Some(slot) = factor.slot(a, b) {
-                    matrix[slot] -= y;
-                }
+            let between = a.zip(b).and_then(|(a, b)| factor.slot(a, b));
+            if let Some(slot) = between {
+                matrix[slot] -= y;
             }
         }
     }

@@ -5,6 +5,7 @@
 //! other voltages follow by one back-substitution ([`Reduced::write_back`]).
 
 use super::*;
+use crate::complex::exceeds;
 use crate::law::PhaseLaw;
 
 /// Port nodes up to which the dense form is worth its memory.
@@ -212,7 +213,7 @@ impl Reduced {
             }
             let change = current - branch.current;
             let relative = change.norm_sqr() * v.norm_sqr() / branch.s.norm_sqr().max(1.0);
-            if !(relative <= worst) {
+            if exceeds(relative, worst) {
                 worst = relative;
             }
             self.branches[i].current = current;

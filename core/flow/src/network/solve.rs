@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::complex::exceeds;
 
 /// How a solution attempt ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -493,7 +494,7 @@ fn mismatch(
         let scale = branch.s.norm_sqr().max(POWER_FLOOR_VA * POWER_FLOOR_VA);
         let relative = change.norm_sqr() * across.norm_sqr() / scale;
         // A mismatch that is no number must win the comparison.
-        if !(relative <= worst.0) {
+        if exceeds(relative, worst.0) {
             worst = (relative, Some(i));
         }
     }
