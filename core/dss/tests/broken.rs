@@ -168,11 +168,12 @@ proptest! {
         property in prop::sample::select(vec!["phases", "kv", "kva", "kw", "kvar", "r1", "x", "r", "length", "xhl", "conn", "model", "windings", "taps", "vminpu"]),
         value in prop::sample::select(vec!["0", "-1", "1e308", "1e-308", "nan", "inf", "(1 0 /)", "[1 2 3]", "delta", "99", "2"]),
     ) {
-        if let Ok(import) = read(&format!("{HEAD}new {class} {property}={value}\n")) {
-            if let Ok(mut network) = Network::build(&import.case) {
-                let report = network.solve();
-                prop_assert!(!report.converged || network.voltage(0).is_finite());
-            }
+        let built = read(&format!("{HEAD}new {class} {property}={value}\n"))
+            .ok()
+            .and_then(|import| Network::build(&import.case).ok());
+        if let Some(mut network) = built {
+            let report = network.solve();
+            prop_assert!(!report.converged || network.voltage(0).is_finite());
         }
     }
 }
