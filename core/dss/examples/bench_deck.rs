@@ -1,4 +1,5 @@
 //! Measures the solver on a deck.
+#![allow(clippy::disallowed_methods, reason = "measures wall time")]
 use std::path::Path;
 use std::time::Instant;
 

@@ -24,7 +24,7 @@ pub use complex::Complex;
 pub use dense::{invert_dense, kron_dense};
 pub use network::{
     BranchFlow, BuildError, BusFault, CompareError, Comparison, ConductorFlow, FaultError,
-    FaultKind, FaultStudy, Network, PortError, PortId, PortLaw, ReduceError, Reduced,
+    FaultKind, FaultStudy, Margin, Network, PortError, PortId, PortLaw, ReduceError, Reduced,
     RegulateReport, SolutionState, SolveOptions, SolveReport, Totals, Verdict, compare_nodes,
     nodes_csv,
 };

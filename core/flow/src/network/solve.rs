@@ -197,7 +197,7 @@ impl Network {
 
     /// Lowest voltage of a loaded port, per unit of its rating, among voltages
     /// of the trailing part.
-    fn lowest_port(&self, v: &[Complex]) -> (f64, Option<usize>) {
+    pub(super) fn lowest_port(&self, v: &[Complex]) -> (f64, Option<usize>) {
         let mut lowest = (f64::INFINITY, None);
         for (i, branch) in self.branches.iter().enumerate() {
             if branch.live && branch.s != Complex::ZERO {
@@ -456,7 +456,7 @@ impl Network {
         report
     }
 
-    fn branch_bus(&self, branch: usize) -> usize {
+    pub(super) fn branch_bus(&self, branch: usize) -> usize {
         let b = &self.branches[branch];
         let node = if b.a == EARTH { b.b } else { b.a };
         self.nodes.get(node as usize).map_or(0, |n| n.bus as usize)

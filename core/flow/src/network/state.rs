@@ -15,6 +15,11 @@ pub struct SolutionState {
 }
 
 impl SolutionState {
+    /// Nominal power of every port, W and var.
+    pub fn powers(&self) -> &[(f64, f64)] {
+        &self.power
+    }
+
     /// Voltages by node, for hashes; earth is not among them.
     pub fn voltages(&self) -> &[Complex] {
         &self.v

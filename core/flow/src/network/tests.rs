@@ -144,6 +144,26 @@ fn an_impossible_load_is_a_verdict_and_leaves_the_last_solution() {
 }
 
 #[test]
+fn the_loading_margin_lies_between_what_solves_and_what_does_not() {
+    let mut network = ring();
+    solved(&mut network);
+    let before = network.solution_state();
+    let a = network.port_index("A").expect("known");
+    network.set_port_power(a, 5e6, 0.0);
+    let margin = network.loading_margin(1.0);
+    assert!(margin.factor > 0.01 && margin.factor < 1.0, "{margin:?}");
+    assert_eq!(margin.weakest_bus, network.bus_index("a"));
+    network.set_port_power(a, 5e6 * margin.factor, 0.0);
+    let b = network.port_index("B").expect("known");
+    let c = network.port_index("C").expect("known");
+    network.set_port_power(b, 30e3 * margin.factor, 8e3 * margin.factor);
+    network.set_port_power(c, 6e3 * margin.factor, 1e3 * margin.factor);
+    solved(&mut network);
+    assert!(network.restore(&before));
+    assert_eq!(before.voltages(), network.solution_state().voltages());
+}
+
+#[test]
 fn an_added_port_feeds_in() {
     let mut network = ring();
     solved(&mut network);
