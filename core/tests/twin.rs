@@ -16,7 +16,10 @@ fn twin(options: TwinOptions) -> Twin {
 #[test]
 fn spawn_order_and_decoys_change_nothing() {
     let mut plain = twin(TwinOptions::default());
-    let mut permuted = twin(TwinOptions { permute: true, ..TwinOptions::default() });
+    let mut permuted = twin(TwinOptions {
+        permute: true,
+        ..TwinOptions::default()
+    });
     plain.run_until(Tick(400));
     permuted.run_until(Tick(400));
     assert_eq!(plain.hashes(), permuted.hashes());
@@ -24,8 +27,14 @@ fn spawn_order_and_decoys_change_nothing() {
 
 #[test]
 fn another_seed_is_another_run() {
-    let mut one = twin(TwinOptions { seed: Some(1), ..TwinOptions::default() });
-    let mut two = twin(TwinOptions { seed: Some(2), ..TwinOptions::default() });
+    let mut one = twin(TwinOptions {
+        seed: Some(1),
+        ..TwinOptions::default()
+    });
+    let mut two = twin(TwinOptions {
+        seed: Some(2),
+        ..TwinOptions::default()
+    });
     one.run_until(Tick(50));
     two.run_until(Tick(50));
     assert_ne!(one.hashes().last(), two.hashes().last());
@@ -33,7 +42,10 @@ fn another_seed_is_another_run() {
 
 #[test]
 fn a_rewind_runs_the_same_future_again() {
-    let mut twin = twin(TwinOptions { rewindable: true, ..TwinOptions::default() });
+    let mut twin = twin(TwinOptions {
+        rewindable: true,
+        ..TwinOptions::default()
+    });
     twin.run_until(Tick(120));
     let breaker = twin.view(None).scene.mlmds[0].device;
     twin.send(Command::OpenBreaker(breaker));
@@ -64,7 +76,10 @@ fn snapshots_taken_anywhere_resume_to_the_bit() {
 
 #[test]
 fn acting_in_the_past_starts_a_new_future() {
-    let mut twin = twin(TwinOptions { rewindable: true, ..TwinOptions::default() });
+    let mut twin = twin(TwinOptions {
+        rewindable: true,
+        ..TwinOptions::default()
+    });
     twin.run_until(Tick(400));
     let abandoned = *twin.hashes().last().expect("ran");
     twin.seek(Tick(100));

@@ -54,7 +54,10 @@ impl AccountId {
     /// First eight hex digits, enough for a table.
     #[must_use]
     pub fn short(&self) -> String {
-        self.0[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+        self.0[..4]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 

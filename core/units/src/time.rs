@@ -79,7 +79,8 @@ impl SimTime {
     /// # Errors
     /// Returns a sentence that names the text and the accepted forms.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let bad = || format!("`{text}` is not a time: write 24h, 90m, 30s, 500ms, 12:00 or 12:00:30");
+        let bad =
+            || format!("`{text}` is not a time: write 24h, 90m, 30s, 500ms, 12:00 or 12:00:30");
         let text = text.trim();
         if text.contains(':') {
             let parts: Vec<u64> = text
