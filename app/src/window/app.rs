@@ -15,7 +15,7 @@ use bevy_egui::{
 use super::map::ribbons;
 use super::state::UiState;
 use super::theme::{ThemeName, Themes};
-use super::{Session, canvas, fonts, ui};
+use super::{Session, canvas, device, fonts, ui};
 
 /// The session, held so that a resource may own it.
 #[derive(Resource)]
@@ -75,6 +75,17 @@ pub fn camera() -> impl Bundle {
 
 /// Opens the window and stays until it is closed.
 pub fn run(session: Box<dyn Session>) -> AppExit {
+    match device::build(|| windowed(session)) {
+        Ok(mut app) => app.run(),
+        Err(error) => {
+            eprintln!("error: {error}");
+            AppExit::error()
+        }
+    }
+}
+
+/// The app with a window.
+fn windowed(session: Box<dyn Session>) -> App {
     let window = Window {
         title: "Gridloom".to_owned(),
         name: Some("gridloom".to_owned()),
@@ -88,17 +99,22 @@ pub fn run(session: Box<dyn Session>) -> AppExit {
         ..default()
     };
     let mut app = App::new();
-    app.add_plugins(DefaultPlugins.set(WindowPlugin {
-        primary_window: Some(window),
-        exit_condition: ExitCondition::OnPrimaryClosed,
-        ..default()
-    }));
+    app.add_plugins(
+        DefaultPlugins
+            .set(WindowPlugin {
+                primary_window: Some(window),
+                exit_condition: ExitCondition::OnPrimaryClosed,
+                ..default()
+            })
+            // The program has its own log.
+            .disable::<bevy::log::LogPlugin>(),
+    );
     shared(&mut app, session, UiState::default());
     app.add_systems(Startup, |mut commands: Commands<'_, '_>| {
         commands.spawn(camera());
     })
     .add_systems(Update, pace);
-    app.run()
+    app
 }
 
 /// Draws at 60 Hz while time runs, and rarely while nothing happens.

@@ -10,9 +10,8 @@ use super::ui::Cx;
 
 /// Handles the keys of this frame.
 pub fn keys(ui: &Ui, cx: &mut Cx<'_>) {
-    let pressed = |key| ui.input(|i| i.key_pressed(key));
-    let ctrl = ui.input(|i| i.modifiers.command);
-    if ctrl && pressed(Key::K) {
+    let pressed = |key| plain(ui, key);
+    if ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, Key::K)) {
         cx.state.palette = if cx.state.palette.is_some() {
             None
         } else {
@@ -24,7 +23,7 @@ pub fn keys(ui: &Ui, cx: &mut Cx<'_>) {
         back(cx);
         return;
     }
-    if cx.state.palette.is_some() || ctrl {
+    if cx.state.palette.is_some() {
         return;
     }
     time_keys(ui, cx);
@@ -89,6 +88,17 @@ pub fn keys(ui: &Ui, cx: &mut Cx<'_>) {
     }
 }
 
+/// Whether a key came without Ctrl or Alt. The event's own modifiers count:
+/// in a slow frame the modifier may already be up again.
+fn plain(ui: &Ui, wanted: Key) -> bool {
+    ui.input(|i| {
+        i.events.iter().any(|event| {
+            matches!(event, egui::Event::Key { key, pressed: true, modifiers, .. }
+                if *key == wanted && !modifiers.command && !modifiers.alt)
+        })
+    })
+}
+
 /// Closes the topmost thing: dialogue, half-done operation, selection.
 fn back(cx: &mut Cx<'_>) {
     if cx.state.palette.take().is_some() {
@@ -104,7 +114,7 @@ fn back(cx: &mut Cx<'_>) {
 }
 
 fn time_keys(ui: &Ui, cx: &mut Cx<'_>) {
-    let pressed = |key| ui.input(|i| i.key_pressed(key));
+    let pressed = |key| plain(ui, key);
     let shift = ui.input(|i| i.modifiers.shift);
     let tick_ms = cx.view.scene.tick_ms.max(1);
     let step = if shift {

@@ -6,6 +6,7 @@
 
 mod app;
 mod canvas;
+mod device;
 mod dialogs;
 mod draw;
 #[cfg(test)]

@@ -21,7 +21,7 @@ use gridloom_core::view::{Selected, ViewModel};
 
 use super::state::{UiAction, UiState};
 use super::theme::ThemeName;
-use super::{Session, app};
+use super::{Session, app, device};
 
 /// Frames before the picture is taken: typefaces, layout, meshes, texture upload.
 const SETTLE: usize = 6;
@@ -95,7 +95,7 @@ pub fn shot(view: Arc<ViewModel>, options: &ShotOptions) -> Result<()> {
             "a picture of {width}x{height} cannot be drawn: choose between 640x360 and 7680x4320"
         );
     }
-    let mut apps = headless(view, options);
+    let mut apps = device::build(|| headless(view, options))?;
     let target = render_target(&mut apps, width, height);
     apps.main
         .world_mut()

@@ -25,7 +25,7 @@ use super::state::{MapCamera, PendingSwitch};
 use super::ui::Cx;
 
 /// Zoom limits, px per m.
-const SCALE: std::ops::RangeInclusive<f64> = 0.3..=60.0;
+const SCALE: std::ops::RangeInclusive<f64> = 0.3..=25.0;
 
 /// Shows the world in `rect` and handles camera and selection.
 pub fn world(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {

@@ -148,7 +148,9 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, placed: &Placed, parts: &Parts) {
 }
 
 fn caption(ui: &Ui, cx: &Cx<'_>, placed: &Placed, parts: &Parts) {
-    draw::plate(ui.painter(), parts.title.expand(4.0), cx.theme.base);
+    if cx.state.camera.is_some() {
+        draw::plate(ui.painter(), parts.title.expand(4.0), cx.theme.base);
+    }
     let scene = &cx.view.scene;
     let at = parts.title.min;
     text::text(
@@ -194,7 +196,9 @@ fn caption(ui: &Ui, cx: &Cx<'_>, placed: &Placed, parts: &Parts) {
 fn blocks(ui: &mut Ui, cx: &mut Cx<'_>, parts: &Parts) {
     let view = cx.view;
     // The map may lie under the row when the camera is near.
-    draw::plate(ui.painter(), parts.strip, cx.theme.base);
+    if cx.state.camera.is_some() {
+        draw::plate(ui.painter(), parts.strip, cx.theme.base);
+    }
     let mut clicked = None;
     for (index, ledger) in view.ledgers.iter().enumerate() {
         let first = parts.block(view, index, 0);

@@ -12,6 +12,10 @@ use crate::window::theme::Theme;
 /// Everything that stands on the map.
 pub fn symbols(view: &ViewModel, placed: &Placed, theme: &Theme, out: &mut Vec<Shape>) {
     let scene = &view.scene;
+    // Under the houses, which may stand on its way.
+    for (index, (bus, at)) in placed.batteries.iter().enumerate() {
+        connection(*bus, *at, view, index, placed.strength, theme, out);
+    }
     if placed.detail > Detail::Community {
         for ((home, at), index) in scene.homes.iter().zip(&placed.homes).zip(0..) {
             let state = view.homes.get(index);
@@ -34,8 +38,8 @@ pub fn symbols(view: &ViewModel, placed: &Placed, theme: &Theme, out: &mut Vec<S
     for (index, t) in placed.transformers.iter().enumerate() {
         transformer(t, view, index, placed.strength, theme, out);
     }
-    for (index, (bus, at)) in placed.batteries.iter().enumerate() {
-        battery(*bus, *at, view, index, placed.strength, theme, out);
+    for (index, (_, at)) in placed.batteries.iter().enumerate() {
+        battery(*at, view, index, theme, out);
     }
     for (index, (at, along)) in placed.mlmds.iter().enumerate() {
         let state = view.mlmds.get(index);
@@ -299,8 +303,8 @@ fn transformer(
     out.push(Shape::rect_filled(end, 0.0, theme.energised));
 }
 
-/// Case with a pole; the fill is the state of charge.
-fn battery(
+/// The line from a shared battery's bus to its symbol, with its flow.
+fn connection(
     bus: Pos2,
     at: Pos2,
     view: &ViewModel,
@@ -317,7 +321,6 @@ fn battery(
         .shared_batteries
         .get(index)
         .map_or(0.0, |b| b.max_kw);
-    let edge = if live { theme.energised } else { theme.dead };
     let loading = if rated > 0.0 {
         (p_kw / rated).abs()
     } else {
@@ -357,6 +360,13 @@ fn battery(
             out,
         );
     }
+}
+
+/// Case with a pole; the fill is the state of charge.
+fn battery(at: Pos2, view: &ViewModel, index: usize, theme: &Theme, out: &mut Vec<Shape>) {
+    let state = view.shared_batteries.get(index);
+    let live = state.is_some_and(|s| s.v_pu.is_some());
+    let edge = if live { theme.energised } else { theme.dead };
     let case = Rect::from_center_size(at, BATTERY_SIZE);
     out.push(Shape::rect_filled(
         case.expand(1.5),

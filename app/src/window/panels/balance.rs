@@ -35,6 +35,12 @@ fn band(series: &[f32], negative: bool) -> Option<(f64, f64)> {
     (lo < hi).then_some((lo, hi))
 }
 
+/// Whether there is a battery at all.
+fn owns_storage(cx: &Cx<'_>) -> bool {
+    let scene = &cx.view.scene;
+    !scene.shared_batteries.is_empty() || scene.homes.iter().any(|home| home.battery_kwh > 0.0)
+}
+
 fn rows(cx: &Cx<'_>) -> Vec<Row> {
     let b = &cx.view.balance;
     let h = &cx.view.history;
@@ -79,7 +85,11 @@ fn rows(cx: &Cx<'_>) -> Vec<Row> {
         row(
             Icon::Battery,
             "Storage",
-            format!("{storage} · {} %", text::plain(b.storage_soc * 100.0, 0)),
+            if owns_storage(cx) {
+                format!("{storage} · {} %", text::plain(b.storage_soc * 100.0, 0))
+            } else {
+                "none".to_owned()
+            },
             b.storage_kw,
             band(&h.storage_kw, false),
         ),

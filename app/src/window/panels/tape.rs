@@ -107,28 +107,27 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
 }
 
 fn hours(ui: &Ui, cx: &Cx<'_>, axis: &Axis, rect: Rect, body: Rect) {
-    let hours = axis.end_ms / 3_600_000.0;
-    let px = f64::from(axis.right - axis.left) / hours.max(1e-6);
-    let every = [1, 2, 3, 4, 6, 12, 24, 48, 168]
+    let minutes = axis.end_ms / 60_000.0;
+    let px = f64::from(axis.right - axis.left) / minutes.max(1e-6);
+    const EVERY: [u32; 13] = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1_440];
+    let every = EVERY
         .into_iter()
-        .find(|h| f64::from(*h) * px >= 46.0)
-        .unwrap_or(720);
+        .find(|minutes| f64::from(*minutes) * px >= 46.0)
+        .unwrap_or(7 * 1_440);
     let style = Style::body(11.0, cx.theme.text2);
+    let stroke = Stroke::new(1.0, cx.theme.rule);
     let y = (rect.min.y + body.min.y) * 0.5;
-    let mut hour = 0;
-    while f64::from(hour) <= hours + 1e-9 {
-        let x = axis.x(u64::from(hour as u32) * 3_600_000);
-        let stroke = Stroke::new(1.0, cx.theme.rule);
+    for minute in (0..=minutes as u32).step_by(every as usize) {
+        let x = axis.x(u64::from(minute) * 60_000);
         ui.painter()
             .line_segment([pos2(x, body.min.y), pos2(x, body.max.y)], stroke);
-        let words = format!("{:02}:00", hour % 24);
+        let words = format!("{:02}:{:02}", minute / 60 % 24, minute % 60);
         let (at, anchor) = if x + 18.0 > rect.max.x {
             (pos2(rect.max.x - 4.0, y), Align2::RIGHT_CENTER)
         } else {
             (pos2(x, y), Align2::CENTER_CENTER)
         };
         text::text(ui, at, anchor, &style, &words);
-        hour += every;
     }
 }
 
