@@ -347,7 +347,8 @@ mod tests {
     #[test]
     fn calculations_follow_reverse_polish_notation() {
         let p = read("x=(1.051 0.88 0.001 3 * - - 115 12.47 / sqr *)");
-        let want = (1.051 - (0.88 - 0.003)) * (115.0_f64 / 12.47).powi(2);
+        let ratio = 115.0_f64 / 12.47;
+        let want = (1.051 - (0.88 - 0.003)) * ratio * ratio;
         let got = p[0].value.number().expect("a number");
         assert!((got - want).abs() < 1e-12);
     }
