@@ -33,9 +33,14 @@ fn rows<'a>(cx: &'a Cx<'_>) -> Vec<Row<'a>> {
         };
         Row {
             name,
-            value: format!("{} pu", text::plain(*v, 3)),
+            // Nobody has supply: there is no extreme to show.
+            value: if *v > 0.0 {
+                format!("{} pu", text::plain(*v, 3))
+            } else {
+                "–".to_owned()
+            },
             place: place.clone(),
-            share,
+            share: if *v > 0.0 { share } else { f32::NAN },
             limit,
             near,
         }
