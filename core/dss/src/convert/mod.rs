@@ -107,6 +107,7 @@ impl Convert<'_> {
                 "reactor" => self.reactor(object)?,
                 "generator" => self.generator(object)?,
                 "pvsystem" => self.pv(object)?,
+                "storage" => self.storage(object)?,
                 "loadshape" => self.shape(object)?,
                 // Looked up by the elements that use them.
                 _ => {}

@@ -118,6 +118,47 @@ impl Convert<'_> {
         self.plant(object, &g, GeneratorKind::Pv, kw, kvar)
     }
 
+    pub(super) fn storage(&mut self, object: &Object) -> Result<(), DssError> {
+        let mut g = Replay::new();
+        let (mut rated, mut charge, mut discharge, mut idling) = (25.0, 100.0, 100.0, 1.0);
+        let mut state = String::new();
+        let mut stated_kw = None;
+        for a in &object.assigns {
+            match a.property {
+                "kwrated" => rated = number(a)?,
+                "%charge" => charge = number(a)?,
+                "%discharge" => discharge = number(a)?,
+                "%idlingkw" => idling = number(a)?,
+                "state" => state = a.value.text.to_lowercase(),
+                "kw" => stated_kw = Some(number(a)?),
+                "daily" | "yearly" | "duty" | "dispmode" | "effcurve" => {
+                    self.skip(object, a, "is not carried over");
+                }
+                _ => {
+                    g.take(a)?;
+                }
+            }
+        }
+        // A stated power moves the battery by itself.
+        if let Some(kw) = stated_kw {
+            let percent = kw.abs() / rated * 100.0;
+            if kw < 0.0 {
+                (state, charge) = ("charging".to_owned(), percent);
+            } else if kw > 0.0 {
+                (state, discharge) = ("discharging".to_owned(), percent);
+            }
+        }
+        let kw = if state.starts_with('c') {
+            -rated * charge / 100.0
+        } else if state.starts_with('d') {
+            rated * discharge / 100.0
+        } else {
+            -rated * idling / 100.0
+        };
+        let kvar = g.kvar.unwrap_or_else(|| kvar_at(kw.abs(), g.pf));
+        self.plant(object, &g, GeneratorKind::Storage, kw, kvar)
+    }
+
     fn plant(
         &mut self,
         object: &Object,
@@ -143,8 +184,15 @@ impl Convert<'_> {
             _ => g.phases + 1,
         };
         let at = self.terminal(bus, g.phases, conductors)?;
+        let taken = self.case.loads.iter().any(|l| l.id == object.label)
+            || self.case.generators.iter().any(|g| g.id == object.label);
         self.case.generators.push(Generator {
-            id: object.label.clone(),
+            // Classes name their elements apart from each other, the grid does not.
+            id: if taken {
+                format!("{}.{}", object.class.name, object.label)
+            } else {
+                object.label.clone()
+            },
             at,
             phases: g.phases as u8,
             connection: g.connection,

@@ -71,6 +71,11 @@ const GIVEN: &[Given] = &[
     plain("xfmr4_YDBal", "cimhub_ieee4/YDBal.dss"),
     plain("xfmr4_YYBal", "cimhub_ieee4/YYBal.dss"),
     plain("xfmr4_YYUnBal", "cimhub_ieee4/YYUnBal.dss"),
+    plain("cimhub_ieee13x", "cimhub_ieee13x_protection/Master.dss"),
+    plain(
+        "ieee1547_local_unity_a",
+        "cimhub_1547/base/local_unity_a.dss",
+    ),
     plain(
         "pmd4w_test_gen_1ph_delta",
         "pmd_4wire/test_gen_1ph_delta.dss",
