@@ -237,7 +237,7 @@ fn books(twin: &mut Twin) -> (String, bool) {
         }
     }
     (
-        format!("{settled} slots settled, {unbalanced} blocks off"),
+        format!("{settled} slots settled, {unbalanced} off balance"),
         unbalanced == 0,
     )
 }

@@ -12,6 +12,7 @@ use crate::ledger::{LedgerGroup, Ledgers};
 use crate::link::DataPlane;
 use crate::market::Books;
 use crate::record::{Alarms, Energy};
+use crate::spawn::Organisation;
 use crate::twin::Twin;
 
 /// What a run came to.
@@ -100,11 +101,11 @@ impl Summary {
     pub fn of(twin: &mut Twin) -> Self {
         let meter_residual_pct = expect::meter_residual_pct(twin);
         let solar_price_correlation = expect::solar_correlation(twin);
-        let deposits = deposits(twin);
         let (title, tick, time) = (twin.scene().scene.title.clone(), twin.tick(), twin.time());
         let world = twin.world_mut();
         let mut query = world.query::<&LedgerGroup>();
         let names = world.resource::<Ledgers>();
+        let deposits = &world.resource::<Organisation>().deposits;
         let mut groups: Vec<&LedgerGroup> = query.iter(world).collect();
         groups.sort_by_key(|group| group.index);
         let (mut money_off, mut energy_off) = (0, 0);
@@ -177,27 +178,6 @@ impl Summary {
             messages: (plane.sent, plane.repeated, plane.lost),
         }
     }
-}
-
-/// Money members, operator and utility brought to each cluster, nano-EUR.
-fn deposits(twin: &Twin) -> Vec<MoneyNanoEur> {
-    let loaded = twin.scene();
-    let market = &loaded.scene.market;
-    let officials =
-        i128::from(market.operator_deposit_eur) + i128::from(market.utility_deposit_eur);
-    let mut sums = vec![officials * 1_000_000_000; loaded.scene.clusters.len()];
-    let homes = loaded.scene.homes.iter().map(|home| home.deposit_eur);
-    let batteries = loaded
-        .scene
-        .shared_batteries
-        .iter()
-        .map(|battery| battery.deposit_eur);
-    let clusters = loaded.refs.homes.iter().map(|home| home.cluster);
-    let clusters = clusters.chain(loaded.refs.shared_batteries.iter().map(|b| b.cluster));
-    for (eur, cluster) in homes.chain(batteries).zip(clusters) {
-        sums[cluster] += i128::from(eur) * 1_000_000_000;
-    }
-    sums
 }
 
 /// How far a cluster's books are from balance: money against the deposits,

@@ -452,6 +452,10 @@ pub struct BlockView {
     pub round: u32,
     /// First eight hex digits of its id.
     pub hash: String,
+    /// First eight hex digits of its parent's id.
+    pub parent: String,
+    /// First eight hex digits of the state root after it.
+    pub state_root: String,
     /// Time in its header.
     pub time: SimTime,
     /// Proposer's index.

@@ -206,9 +206,10 @@ impl Grid {
                 self.report.residual,
                 at()
             )),
-            Verdict::Collapsed => Some(format!("voltage collapse{}", at())),
-            Verdict::Diverged => Some(format!("the network cannot carry this load{}", at())),
-            Verdict::Singular => Some(format!("the network equations are singular{}", at())),
+            cause => Some(format!(
+                "the network cannot carry this load ({cause:?}){}",
+                at()
+            )),
         }
     }
 }

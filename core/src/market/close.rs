@@ -14,6 +14,7 @@ use crate::edge::Outbox;
 use crate::grid::{Mlmd, Through};
 use crate::ledger::{FreshBlocks, LedgerGroup, Ledgers, Officials};
 use crate::meter::Meter;
+use crate::report::deviation;
 use crate::sim_state::plain_sim_state;
 use crate::site::Site;
 use crate::spawn::Organisation;
@@ -35,7 +36,7 @@ pub struct Books {
     pub bought_wh: i64,
     /// Energy sold to the utility, Wh.
     pub sold_wh: i64,
-    /// Blocks whose books did not balance.
+    /// Settled slots after which money or energy did not balance to the last unit.
     pub unbalanced: u64,
 }
 
@@ -140,6 +141,20 @@ pub(super) fn settle_slots(
     }
 }
 
+/// Whether a cluster's books balance exactly; always on, once per settled slot.
+fn balanced(organisation: &Organisation, groups: &Query<&LedgerGroup>, ledger: u32) -> bool {
+    let deposits = organisation
+        .deposits
+        .get(ledger as usize)
+        .copied()
+        .unwrap_or(0);
+    groups
+        .iter()
+        .find(|group| group.index == ledger)
+        .and_then(LedgerGroup::chain)
+        .is_none_or(|chain| deviation(chain, deposits) == (0, 0))
+}
+
 /// Notes the accounts at a slot boundary and what the ledgers recorded of them.
 pub(super) fn note_boundary(
     clock: Res<SimClock>,
@@ -150,11 +165,13 @@ pub(super) fn note_boundary(
     mut books: ResMut<Books>,
     mlmds: Query<(&Mlmd, &Through)>,
     sites: Query<(&Site, &Meter)>,
+    groups: Query<&LedgerGroup>,
 ) {
     for block in &fresh.0 {
         for receipt in block.receipts.iter() {
             if let Receipt::Settled(settled) = receipt {
                 books.slots_settled += 1;
+                books.unbalanced += u64::from(!balanced(&organisation, &groups, block.ledger));
                 books.traded_wh += settled.local_wh;
                 books.bought_wh += settled.bought_wh;
                 books.sold_wh += settled.sold_wh;

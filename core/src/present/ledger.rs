@@ -90,18 +90,22 @@ pub(crate) fn tip_time_ms(chain: &LedgerChain) -> u64 {
     chain.tip_header().map_or(0, |header| header.time_ms)
 }
 
+/// First eight hex digits.
+fn short(hash: &[u8; 32]) -> String {
+    hash[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A block with its transactions, one line each.
 pub(super) fn block(chain: &LedgerChain, height: u64) -> Option<BlockView> {
     let decided = chain.block(height)?;
     let block = &decided.block;
-    let hash: String = block.id().0[..4]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let header = block.header();
     Some(BlockView {
         height,
         round: decided.certificate.round,
-        hash,
+        hash: short(&block.id().0),
+        parent: short(&header.parent.0),
+        state_root: short(&header.state_root),
         time: SimTime(block.header().time_ms),
         proposer: chain.validators().position(&block.proposer()).unwrap_or(0),
         signatures: decided.certificate.signatures.len(),

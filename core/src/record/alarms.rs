@@ -41,6 +41,8 @@ pub enum AlarmKind {
     NoSolution,
     /// A ledger's books do not balance.
     BooksOff,
+    /// Two blocks were decided at one height, or an honest validator signed twice.
+    LedgerForked(u32),
     /// Customers behind an M-LMD are without supply.
     SupplyLost(u32),
     /// A ledger makes no blocks.
@@ -130,7 +132,7 @@ impl Alarms {
 /// Priority of a kind (catalogue).
 fn priority(kind: AlarmKind, customers: u32, all: u32) -> Priority {
     match kind {
-        AlarmKind::NoSolution | AlarmKind::BooksOff => Priority::P1,
+        AlarmKind::NoSolution | AlarmKind::BooksOff | AlarmKind::LedgerForked(_) => Priority::P1,
         AlarmKind::SupplyLost(_) if customers * 4 > all => Priority::P1,
         AlarmKind::SupplyLost(_) | AlarmKind::LedgerHalted(_) | AlarmKind::Overcurrent(_) => {
             Priority::P2
@@ -170,6 +172,11 @@ fn view(alarm: &Alarm, organisation: &Organisation) -> AlarmView {
             "Ledger books do not balance".into(),
             "Stop settlement and compare the validators' states".into(),
             300,
+        ),
+        AlarmKind::LedgerForked(l) => (
+            format!("Conflicting blocks on ledger {}", ledger(l)),
+            "Freeze the ledger: act on no price or order of it".into(),
+            60,
         ),
         AlarmKind::SupplyLost(m) => (
             format!("Supply lost behind {}", mlmd(m)),
@@ -225,9 +232,10 @@ fn place(kind: AlarmKind, organisation: &Organisation) -> Option<Selected> {
                 _ => Selected::Home(m as usize),
             })
         }
-        AlarmKind::LedgerHalted(l) | AlarmKind::ValidatorDown(l, _) => ((l as usize)
-            < organisation.cluster_names.len())
-        .then_some(Selected::Aggregator(l as usize)),
+        AlarmKind::LedgerHalted(l)
+        | AlarmKind::LedgerForked(l)
+        | AlarmKind::ValidatorDown(l, _) => ((l as usize) < organisation.cluster_names.len())
+            .then_some(Selected::Aggregator(l as usize)),
         AlarmKind::NoSolution | AlarmKind::BooksOff => None,
     }
 }
@@ -262,7 +270,7 @@ pub(super) fn evaluate(
     conditions.push((
         AlarmKind::BooksOff,
         books.unbalanced > 0,
-        format!("{} blocks off", books.unbalanced),
+        format!("{} settled slots do not balance", books.unbalanced),
         0,
     ));
     for (mlmd, breaker, through) in &mlmds {
@@ -290,6 +298,9 @@ pub(super) fn evaluate(
     for group in &groups {
         let last_ms = group.chain().map_or(0, tip_time_ms);
         let limit_ms = HALT_INTERVALS * ledgers.block_interval_ms[group.index as usize].max(1_000);
+        let forked = group.group.fork().is_some() || group.group.double_signed().is_some();
+        let kind = AlarmKind::LedgerForked(group.index);
+        conditions.push((kind, forked, "two certified blocks at one height".into(), 0));
         let age_ms = now_ms.saturating_sub(last_ms);
         conditions.push((
             AlarmKind::LedgerHalted(group.index),

@@ -6,7 +6,7 @@ use bevy::prelude::*;
 use gridloom_contract::{EmTemplate, Preferences};
 use gridloom_ledger::KeyPair;
 use gridloom_model::scene::LoadedScene;
-use gridloom_units::{AccountId, Stream, draw_u64};
+use gridloom_units::{AccountId, MoneyNanoEur, Stream, draw_u64};
 
 use crate::view::Place;
 
@@ -40,6 +40,8 @@ pub struct Organisation {
     pub ledger_names: Vec<String>,
     /// Ids of the M-LMDs.
     pub mlmd_names: Vec<String>,
+    /// Per cluster: money that members, operator and utility brought in, nano-EUR.
+    pub deposits: Vec<MoneyNanoEur>,
     /// Per M-LMD: homes anywhere behind it.
     pub customers_behind: Vec<u32>,
     /// Per M-LMD: meters in its own area.
@@ -122,6 +124,7 @@ impl Organisation {
                 .map(|(meter, party)| (party.account, meter as u32))
                 .collect(),
             participants,
+            deposits: deposits(loaded),
             homes: home_count as u32,
             cluster_names,
             ledger_names,
@@ -162,4 +165,24 @@ impl Organisation {
     pub fn mlmd_of_meter_key(&self, public: &[u8; 32]) -> Option<u32> {
         self.mlmd_by_meter_key.get(public).copied()
     }
+}
+
+/// Money brought into each cluster's ledger, nano-EUR.
+fn deposits(loaded: &LoadedScene) -> Vec<MoneyNanoEur> {
+    let scene = &loaded.scene;
+    let market = &scene.market;
+    let officials =
+        i128::from(market.operator_deposit_eur) + i128::from(market.utility_deposit_eur);
+    let mut sums = vec![officials * 1_000_000_000; scene.clusters.len()];
+    let homes = scene.homes.iter().map(|home| home.deposit_eur);
+    let batteries = scene
+        .shared_batteries
+        .iter()
+        .map(|battery| battery.deposit_eur);
+    let clusters = loaded.refs.homes.iter().map(|home| home.cluster);
+    let clusters = clusters.chain(loaded.refs.shared_batteries.iter().map(|b| b.cluster));
+    for (eur, cluster) in homes.chain(batteries).zip(clusters) {
+        sums[cluster] += i128::from(eur) * 1_000_000_000;
+    }
+    sums
 }
