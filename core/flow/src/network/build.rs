@@ -88,18 +88,7 @@ impl Network {
         let mut network = Self {
             name: case.name.clone(),
             frequency_hz: case.base_frequency_hz,
-            buses: case
-                .buses
-                .iter()
-                .enumerate()
-                .map(|(i, bus)| BusInfo {
-                    id: bus.id.clone(),
-                    kv_ln: bus.kv_ln,
-                    xy: bus.xy,
-                    first_node: first_node[i],
-                    nodes: conductors[i].len(),
-                })
-                .collect(),
+            buses: bus_infos(case, &first_node, &conductors),
             bus_by_id,
             line_by_id: index(lines.iter().map(|l| l.id.clone())),
             switch_by_id: index(case.switches.iter().map(|s| s.id.clone())),
@@ -131,17 +120,7 @@ impl Network {
             branches,
         };
         network.list_lines();
-        for switch in &case.switches {
-            let line = network.line_by_id.get(&switch.line).copied();
-            let line = line.ok_or(BuildError::NoSuchLine { line: usize::MAX })?;
-            let end = usize::from(switch.end == LineEnd::To);
-            network.switches.push(SwitchInfo {
-                id: switch.id.clone(),
-                line,
-                end,
-            });
-            network.set_line_end(line, end, !switch.closed);
-        }
+        network.mount_switches(case)?;
         network.list_neighbours();
         network.hold_in_matrix(&weak);
         network.list_lines();
@@ -149,7 +128,36 @@ impl Network {
     }
 }
 
+fn bus_infos(case: &GridCase, first_node: &[usize], conductors: &[Vec<u8>]) -> Vec<BusInfo> {
+    case.buses
+        .iter()
+        .enumerate()
+        .map(|(i, bus)| BusInfo {
+            id: bus.id.clone(),
+            kv_ln: bus.kv_ln,
+            xy: bus.xy,
+            first_node: first_node[i],
+            nodes: conductors[i].len(),
+        })
+        .collect()
+}
+
 impl Network {
+    fn mount_switches(&mut self, case: &GridCase) -> Result<(), BuildError> {
+        for switch in &case.switches {
+            let line = self.line_by_id.get(&switch.line).copied();
+            let line = line.ok_or(BuildError::NoSuchLine { line: usize::MAX })?;
+            let end = usize::from(switch.end == LineEnd::To);
+            self.switches.push(SwitchInfo {
+                id: switch.id.clone(),
+                line,
+                end,
+            });
+            self.set_line_end(line, end, !switch.closed);
+        }
+        Ok(())
+    }
+
     /// Notes what else is connected at the nodes of each source.
     fn list_neighbours(&mut self) {
         for s in 0..self.sources.len() {

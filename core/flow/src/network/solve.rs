@@ -55,6 +55,9 @@ const SUSPICIOUS_PU: f64 = 0.7;
 /// Port voltage, per unit of its rating, below which a network counts as collapsed.
 const COLLAPSED_PU: f64 = 0.5;
 
+/// Solutions allowed until the regulators are at rest.
+const CONTROL_ROUNDS: u32 = 100;
+
 /// Conductance that holds a dead node at zero, S.
 const DEAD_S: f64 = 1.0;
 
@@ -227,6 +230,27 @@ impl Network {
         self.work = found;
         self.v = before;
         first_try
+    }
+
+    /// Solves as exactly as the numbers allow: regulators driven to rest,
+    /// mismatch below 1e-12, one step of refinement. For comparisons digit by
+    /// digit; the limits set with [`Network::set_options`] stay as they are.
+    /// Regulators that do not come to rest count as no convergence.
+    pub fn solve_exactly(&mut self) -> SolveReport {
+        let options = self.options;
+        self.options = SolveOptions {
+            tolerance: 1e-12,
+            max_iterations: 1000,
+        };
+        let control = self.settle_regulators(CONTROL_ROUNDS);
+        let mut report = self.solve();
+        self.refine();
+        self.options = options;
+        if !control.settled && report.converged {
+            report.verdict = Verdict::IterationLimit;
+            report.converged = false;
+        }
+        self.finish(report)
     }
 
     /// Report of the last solution attempt.
