@@ -491,6 +491,7 @@ fn ledgers(scene: &SceneView, time: SimTime) -> Vec<LedgerView> {
                     signatures: 3,
                     transactions: vec![("Reading".to_owned(), "H17 +0.42 kWh".to_owned()); 14],
                     fullness: 0.2 + 0.06 * n as f32,
+                    ..BlockView::default()
                 })
                 .collect(),
             messages: 91_204,

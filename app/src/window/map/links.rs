@@ -186,7 +186,7 @@ pub fn ledger(
         let (Some(a), Some(b)) = (place(from, placed, blocks), place(to, placed, blocks)) else {
             continue;
         };
-        let line = bow(a - vec2(0.0, 15.0), b + vec2(0.0, 10.0), 0.07);
+        let line = bow(a - vec2(0.0, 15.0), b + vec2(0.0, 32.0), 0.07);
         out.push(Shape::line(line.clone(), Stroke::new(1.0, colour)));
         let hops = traffic.count(from, to);
         let squares = hops.min(3);

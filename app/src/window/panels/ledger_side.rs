@@ -1,6 +1,6 @@
 //! What the ledger knows about the selection: wallet, provenance, blocks.
 
-use egui::{Align2, Ui, pos2, vec2};
+use egui::{Align2, Ui, pos2};
 use gridloom_core::view::Selected;
 
 use super::Column;
@@ -33,27 +33,24 @@ fn heading(ui: &Ui, cx: &Cx<'_>, column: &mut Column, title: &str, note: &str) {
     column.y += 22.0;
 }
 
-/// A row of a list: words at the left, value at the right.
+/// A row of a list: words at the left, value at the right; long words wrap
+/// and the value follows below them.
 fn row(ui: &Ui, cx: &Cx<'_>, column: &mut Column, words: &str, value: &str) {
-    let y = column.y + 9.0;
-    let style = Style::strong(12.0, cx.theme.text1);
-    let shown = text::text_within(
-        ui,
-        pos2(column.right, y),
-        Align2::RIGHT_CENTER,
-        &style,
-        column.width() * 0.7,
-        value,
+    let (body, strong) = (
+        Style::body(12.0, cx.theme.text2),
+        Style::strong(12.0, cx.theme.text1),
     );
-    let room = shown.min.x - column.left - 8.0;
-    text::text_within(
-        ui,
-        pos2(column.left, y),
-        Align2::LEFT_CENTER,
-        &Style::body(12.0, cx.theme.text2),
-        room,
-        words,
-    );
+    let room = column.width() - text::width(ui, &strong, value) - 8.0;
+    if text::width(ui, &body, words) <= room {
+        let at = pos2(column.left, column.y + 9.0);
+        text::text(ui, at, Align2::LEFT_CENTER, &body, words);
+    } else {
+        let at = pos2(column.left, column.y + 1.0);
+        let rect = text::paragraph(ui, at, &body, column.width(), words);
+        column.y = rect.max.y - 1.0;
+    }
+    let at = pos2(column.right, column.y + 9.0);
+    text::text_within(ui, at, Align2::RIGHT_CENTER, &strong, column.width(), value);
     column.y += 20.0;
 }
 
@@ -111,15 +108,9 @@ pub fn wallet(ui: &Ui, cx: &mut Cx<'_>, column: &mut Column, what: Selected) {
         heading(ui, cx, column, "LAST CONTRACT RUN", "");
         for words in details.contract_trace.iter().take(ROWS) {
             let style = Style::mono(11.0, cx.theme.text2);
-            text::text_within(
-                ui,
-                pos2(column.left, column.y + 8.0),
-                Align2::LEFT_CENTER,
-                &style,
-                column.width(),
-                words,
-            );
-            column.y += 18.0;
+            let at = pos2(column.left, column.y);
+            let rect = text::paragraph(ui, at, &style, column.width(), words);
+            column.y = rect.max.y + 3.0;
         }
         column.y += 8.0;
     }
@@ -149,6 +140,8 @@ pub fn block(ui: &Ui, cx: &mut Cx<'_>, column: &mut Column, ledger: usize, heigh
         return;
     };
     row(ui, cx, column, "Id", &block.hash);
+    row(ui, cx, column, "Parent", &block.parent);
+    row(ui, cx, column, "State root", &block.state_root);
     row(ui, cx, column, "Time", &block.time.to_string());
     row(ui, cx, column, "Decided in round", &block.round.to_string());
     row(
@@ -183,17 +176,12 @@ pub fn block(ui: &Ui, cx: &mut Cx<'_>, column: &mut Column, ledger: usize, heigh
             &Style::strong(12.0, cx.theme.text1),
             kind,
         );
-        let room = column.right - shown.max.x - 8.0;
-        let at = shown.right_center() + vec2(8.0, 0.0);
-        text::text_within(
-            ui,
-            at,
-            Align2::LEFT_CENTER,
-            &Style::body(12.0, cx.theme.text2),
-            room,
-            summary,
-        );
-        column.y += 20.0;
+        // Long ones wrap beside their kind.
+        let left = shown.max.x + 8.0;
+        let body = Style::body(12.0, cx.theme.text2);
+        let at = pos2(left, column.y + 1.0);
+        let rect = text::paragraph(ui, at, &body, column.right - left, summary);
+        column.y = rect.max.y + 3.0;
     }
     if block.transactions.len() > ROWS {
         cx.state.lists_cut += 1;

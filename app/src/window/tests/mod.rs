@@ -3,6 +3,7 @@
 mod colour;
 mod panels;
 mod raster;
+mod scene;
 
 use std::sync::Arc;
 

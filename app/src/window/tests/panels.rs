@@ -16,7 +16,7 @@ fn open_alarm(view: &mut ViewModel) {
 }
 
 /// Every text inside its place, none over another, none too small.
-fn check_texts(texts: &[Painted], size: (f32, f32), case: &str) {
+pub fn check_texts(texts: &[Painted], size: (f32, f32), case: &str) {
     assert!(texts.len() > 60, "{case}: only {} texts", texts.len());
     let mut partly = 0;
     for (index, a) in texts.iter().enumerate() {
