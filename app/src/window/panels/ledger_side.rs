@@ -2,6 +2,7 @@
 
 use egui::{Align2, Ui, pos2};
 use gridloom_core::view::Selected;
+use gridloom_units::EnergyType;
 
 use super::Column;
 use super::selection::details;
@@ -114,6 +115,24 @@ pub fn wallet(ui: &Ui, cx: &mut Cx<'_>, column: &mut Column, what: Selected) {
         }
         column.y += 8.0;
     }
+}
+
+/// What a kilowatt-hour of each origin costs in a cluster now.
+pub fn prices(ui: &Ui, cx: &Cx<'_>, column: &mut Column, cluster: usize) {
+    let Some(prices) = cx.view.prices.get(cluster) else {
+        return;
+    };
+    let words = |micro: i64| format!("{} ct", text::plain(micro as f64 / 1e4, 2));
+    heading(ui, cx, column, "PRICE BY ORIGIN", "per kWh");
+    for kind in EnergyType::ALL {
+        if let Some(price) = prices.typed[kind.index()] {
+            row(ui, cx, column, kind.label(), &words(price));
+        }
+    }
+    let (low, high) = cx.view.scene.price_bounds;
+    let bounds = format!("{} to {}", words(low), words(high));
+    row(ui, cx, column, "always within", &bounds);
+    column.y += 8.0;
 }
 
 /// A block in full.

@@ -78,6 +78,9 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
             values(ui, cx, &mut column, what);
             trends(ui, cx, &mut column, what);
             why(ui, cx, &mut column, what);
+            if let Selected::Aggregator(cluster) = what {
+                ledger_side::prices(ui, cx, &mut column, cluster);
+            }
             ledger_side::wallet(ui, cx, &mut column, what);
         }
         column.y + 8.0
