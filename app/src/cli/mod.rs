@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod device;
+mod fault;
 mod grid_gates;
 mod import;
 #[cfg(feature = "window")]
@@ -49,6 +50,8 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// Solve the power flow of an OpenDSS deck, a RON grid or a scene.
     Solve(solve::SolveArgs),
+    /// Short-circuit currents at a bus, from the loaded state.
+    Fault(fault::FaultArgs),
     /// Draw a scene at a moment into a PNG file, without a window or display.
     #[cfg(feature = "window")]
     Shot(shot::ShotArgs),
@@ -71,6 +74,7 @@ pub fn run() -> ExitCode {
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Validate(args)) => validate::run(&args),
         Some(Command::Solve(args)) => solve::run(&args),
+        Some(Command::Fault(args)) => fault::run(&args),
         #[cfg(feature = "window")]
         Some(Command::Shot(args)) => shot::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),

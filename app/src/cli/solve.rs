@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use gridloom_core::TwinOptions;
 use gridloom_dss::Severity;
-use gridloom_flow::{Network, compare_nodes, nodes_csv};
-use gridloom_model::grid::GridCase;
+use gridloom_flow::{Network, SolveReport, compare_nodes, nodes_csv};
+use gridloom_model::grid::{GridCase, VoltageBand};
 use gridloom_units::{SimTime, Tick};
 
 use super::{output, scene};
@@ -48,7 +48,7 @@ pub fn run(args: &SolveArgs) -> Result<ExitCode> {
     }
     let mut network = load(args)?;
     let started = Instant::now();
-    let report = network.solve();
+    let report = network.solve_exactly();
     let wall_us = started.elapsed().as_secs_f64() * 1e6;
     let totals = network.totals();
     let mut ok = report.converged;
@@ -98,6 +98,9 @@ pub fn run(args: &SolveArgs) -> Result<ExitCode> {
             totals.losses_w / 1e3,
             report.dead_nodes
         ));
+        if !report.converged {
+            no_solution(&mut network, &report);
+        }
         if let Some(c) = &comparison {
             output::line(&format!(
                 "compared {} nodes: maximum voltage error {:.3e} pu ({:.3e} V) at {}, tolerance {:.1e} pu: {}",
@@ -120,21 +123,60 @@ pub fn run(args: &SolveArgs) -> Result<ExitCode> {
     })
 }
 
+/// Says why there is no solution, where, and how much load there would be one for.
+fn no_solution(network: &mut Network, report: &SolveReport) {
+    let bus = report
+        .worst_bus
+        .map_or("-", |bus| network.bus_id(bus))
+        .to_owned();
+    output::line(&format!(
+        "verdict: {:?}, worst at bus {bus}",
+        report.verdict
+    ));
+    let margin = network.loading_margin(1.0);
+    let weakest = margin
+        .weakest_bus
+        .map_or("-", |bus| network.bus_id(bus))
+        .to_owned();
+    output::line(&format!(
+        "it carries {:.1} % of this load; weakest bus there {weakest} at {:.3} pu",
+        margin.factor * 100.0,
+        margin.lowest_pu
+    ));
+}
+
 fn load(args: &SolveArgs) -> Result<Network> {
-    let name = args.file.to_string_lossy().to_lowercase();
-    if name.ends_with(".scene.ron") {
+    if args
+        .file
+        .to_string_lossy()
+        .to_lowercase()
+        .ends_with(".scene.ron")
+    {
         return solve_scene(args);
     }
+    network(&args.file, args.const_law)
+}
+
+/// The network of a deck or RON grid.
+pub fn network(file: &Path, const_law: bool) -> Result<Network> {
+    let name = file.to_string_lossy().to_lowercase();
     let mut case = if name.ends_with(".ron") {
-        let text = fs::read_to_string(&args.file)
-            .with_context(|| format!("cannot read {}", args.file.display()))?;
-        GridCase::from_ron(&text, &args.file.display().to_string())?
+        let text =
+            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        GridCase::from_ron(&text, &file.display().to_string())?
     } else {
-        deck(&args.file)?
+        deck(file)?
     };
-    if args.const_law {
+    if const_law {
         for load in &mut case.loads {
-            load.band = gridloom_model::grid::VoltageBand::WIDE;
+            // The law holds at every voltage; only below half the rated one a
+            // load still turns into an impedance, as the engine of the
+            // reference solutions does.
+            load.band = VoltageBand {
+                min_pu: 0.0,
+                max_pu: 2.0,
+                low_pu: load.band.low_pu,
+            };
         }
     }
     Ok(Network::build(&case)?)
