@@ -251,13 +251,17 @@ pub fn block(
         Stroke::new(1.5, colour),
         StrokeKind::Inside,
     ));
+    // An empty block stays hollow; anything in it shows.
+    if fullness.is_nan() || fullness <= 0.0 {
+        return;
+    }
     let inside = rect.shrink(4.0);
     let full = if fullness.is_finite() {
         fullness.clamp(0.0, 1.0)
     } else {
         0.0
     };
-    let top = inside.max.y - inside.height() * full.max(0.1);
+    let top = inside.max.y - inside.height() * full.max(0.12);
     out.push(Shape::rect_filled(
         Rect::from_min_max(pos2(inside.min.x, top), inside.max),
         0.0,

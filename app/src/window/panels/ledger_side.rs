@@ -123,6 +123,7 @@ pub fn prices(ui: &Ui, cx: &Cx<'_>, column: &mut Column, cluster: usize) {
         return;
     };
     let words = |micro: i64| format!("{} ct", text::plain(micro as f64 / 1e4, 2));
+    column.y += 8.0;
     heading(ui, cx, column, "PRICE BY ORIGIN", "per kWh");
     for kind in EnergyType::ALL {
         if let Some(price) = prices.typed[kind.index()] {
