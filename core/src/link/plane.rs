@@ -218,11 +218,6 @@ impl DataPlane {
     pub fn under_way(&self) -> usize {
         self.due.len()
     }
-
-    /// Readings of a cluster's meters that are under way, counted by `keep`.
-    pub fn count(&self, keep: impl Fn(&Delivery) -> bool) -> usize {
-        self.due.values().filter(|delivery| keep(delivery)).count()
-    }
 }
 
 /// The newest hops for the moving markers; derived, never part of the state.

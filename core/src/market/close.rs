@@ -38,6 +38,10 @@ pub struct Books {
     pub sold_wh: i64,
     /// Settled slots after which money or energy did not balance to the last unit.
     pub unbalanced: u64,
+    /// Sum of the deviations found: money, nano-EUR.
+    pub money_off_nano_eur: i128,
+    /// Sum of the deviations found: energy, Wh.
+    pub energy_off_wh: i64,
 }
 
 /// Cumulative energy at a slot boundary, Wh, per M-LMD area.
@@ -141,8 +145,13 @@ pub(super) fn settle_slots(
     }
 }
 
-/// Whether a cluster's books balance exactly; always on, once per settled slot.
-fn balanced(organisation: &Organisation, groups: &Query<&LedgerGroup>, ledger: u32) -> bool {
+/// How far a cluster's books are from balance (money, energy); always on, once
+/// per settled slot.
+fn imbalance(
+    organisation: &Organisation,
+    groups: &Query<&LedgerGroup>,
+    ledger: u32,
+) -> (i128, i64) {
     let deposits = organisation
         .deposits
         .get(ledger as usize)
@@ -152,7 +161,7 @@ fn balanced(organisation: &Organisation, groups: &Query<&LedgerGroup>, ledger: u
         .iter()
         .find(|group| group.index == ledger)
         .and_then(LedgerGroup::chain)
-        .is_none_or(|chain| deviation(chain, deposits) == (0, 0))
+        .map_or((0, 0), |chain| deviation(chain, deposits))
 }
 
 /// Notes the accounts at a slot boundary and what the ledgers recorded of them.
@@ -171,7 +180,10 @@ pub(super) fn note_boundary(
         for receipt in block.receipts.iter() {
             if let Receipt::Settled(settled) = receipt {
                 books.slots_settled += 1;
-                books.unbalanced += u64::from(!balanced(&organisation, &groups, block.ledger));
+                let (money, energy) = imbalance(&organisation, &groups, block.ledger);
+                books.unbalanced += u64::from((money, energy) != (0, 0));
+                books.money_off_nano_eur += money;
+                books.energy_off_wh += energy;
                 books.traded_wh += settled.local_wh;
                 books.bought_wh += settled.bought_wh;
                 books.sold_wh += settled.sold_wh;

@@ -71,8 +71,9 @@ pub(super) fn fill(world: &mut World, view: &mut ViewModel) {
             }
         }
     }
-    let unbalanced = world.resource::<Books>().unbalanced;
-    view.books.money_off_nano_eur += i128::from(unbalanced);
+    let books = world.resource::<Books>();
+    view.books.money_off_nano_eur = books.money_off_nano_eur;
+    view.books.energy_off_wh = books.energy_off_wh;
 }
 
 fn price(chain: &LedgerChain) -> PriceView {
