@@ -5,7 +5,14 @@
 
 use std::process::ExitCode;
 
+mod agents;
 mod cli;
+#[cfg_attr(
+    not(feature = "window"),
+    allow(dead_code, reason = "only the window asks and shows everything")
+)]
+mod devices;
+mod keyframes;
 #[cfg(feature = "window")]
 mod session;
 #[cfg(feature = "window")]

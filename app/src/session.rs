@@ -4,7 +4,12 @@
 //! published view and sends requests through a bounded channel. Wall time
 //! decides only how many ticks are run, never what a tick computes.
 
+mod desk;
+mod files;
+mod library;
+
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,10 +18,15 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use gridloom_core::playback::{PlaybackCommand, PlaybackState};
 use gridloom_core::view::{Selected, ViewModel};
 use gridloom_core::{Command, Twin};
-use gridloom_hardware::{LatestValues, MonitorHandle};
-use gridloom_units::{DeviceId, SimTime, Tick};
+use gridloom_units::{SimTime, Tick};
 
-use crate::window::{Session, UiAction};
+use self::desk::DeskState;
+pub use self::desk::{Loader, desk_of};
+pub use self::files::{report_csv, report_html};
+pub use self::library::library;
+use crate::devices::{DeviceHub, DevicesView};
+use crate::keyframes::Keyframer;
+use crate::window::{Desk, LibraryRow, Session, UiAction};
 
 /// Requests that may wait for the twin; more are dropped and logged.
 const REQUESTS: usize = 256;
@@ -30,72 +40,27 @@ const PUBLISH: Duration = Duration::from_millis(50);
 /// Pause of the thread when there is nothing to do.
 const IDLE: Duration = Duration::from_millis(10);
 
-/// Ticks simulated per look at the requests during a long seek.
-const SEEK_TICKS: u64 = 200;
-
-/// A monitored device of an entity: values become commands of the twin.
-pub struct BoundMonitor {
-    device: DeviceId,
-    handle: MonitorHandle,
-    values: LatestValues,
-    sent: Instant,
-}
-
-/// Time between two values handed to the twin.
-const HAND_OVER: Duration = Duration::from_secs(1);
-
-/// Age after which a value counts as stale.
-const STALE: Duration = Duration::from_secs(10);
-
-impl BoundMonitor {
-    /// Around a running monitor.
-    #[must_use]
-    pub fn new(device: DeviceId, handle: MonitorHandle) -> Self {
-        let values = LatestValues::new(STALE);
-        Self {
-            device,
-            handle,
-            values,
-            sent: Instant::now(),
-        }
-    }
-
-    /// The newest power and voltage as a command, once a second.
-    fn command(&mut self) -> Option<Command> {
-        for reading in self.handle.try_iter() {
-            self.values.take(reading);
-        }
-        if self.sent.elapsed() < HAND_OVER {
-            return None;
-        }
-        self.sent = Instant::now();
-        let now = Instant::now();
-        let points = self.values.of_device(self.device, now);
-        let sum = |unit: &str, keep: &dyn Fn(&str) -> bool| {
-            points
-                .iter()
-                .find(|p| &*p.reading.unit == unit && keep(&p.reading.point))
-                .map(|p| (p.reading.value, p.quality.is_good()))
-        };
-        // Profiles name the total power `ac/p` or `.../total`; phase values carry `l1`.
-        let power = sum("W", &|point| !point.contains("/l"))?;
-        let voltage = sum("V", &|point| !point.contains("ll"));
-        Some(Command::DeviceReading {
-            device: self.device,
-            p_w: power.0.unwrap_or(0.0) as i64,
-            voltage_mv: voltage
-                .and_then(|(v, _)| v)
-                .map_or(0, |v| (v * 1_000.0) as u32),
-            good: power.1 && power.0.is_some(),
-        })
-    }
-}
+/// Time a seek may take before it goes on in slices.
+const AT_ONCE: Duration = Duration::from_millis(80);
 
 /// What the twin's thread publishes.
 struct Published {
     view: Arc<ViewModel>,
+    devices: Arc<DevicesView>,
     playback: PlaybackState,
+    desk: Arc<Desk>,
     published: Instant,
+}
+
+/// Where a session's scene came from, and what else can be opened.
+#[derive(Default)]
+pub struct Origin {
+    /// File of the scene.
+    pub path: PathBuf,
+    /// Other scenes.
+    pub library: Vec<LibraryRow>,
+    /// Loads one of them.
+    pub loader: Option<Loader>,
 }
 
 /// The window's end.
@@ -109,7 +74,12 @@ impl TwinSession {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(mut twin: Twin, monitors: Vec<BoundMonitor>, speed: f64) -> std::io::Result<Self> {
+    pub fn start(
+        mut twin: Twin,
+        devices: DeviceHub,
+        speed: f64,
+        origin: Origin,
+    ) -> std::io::Result<Self> {
         let view = Arc::new(twin.view(None));
         let end = twin.end().start(twin.tick_ms());
         let playback = PlaybackState {
@@ -120,11 +90,14 @@ impl TwinSession {
         };
         let shared = Arc::new(Mutex::new(Published {
             view,
+            devices: Arc::new(devices.view()),
             playback,
+            desk: Arc::default(),
             published: Instant::now(),
         }));
+        let desk = DeskState::new(origin.path, origin.library, origin.loader);
         let (requests, inbox) = bounded(REQUESTS);
-        let driver = Driver::new(twin, monitors, playback, inbox, Arc::clone(&shared));
+        let driver = Driver::new(twin, devices, playback, inbox, Arc::clone(&shared), desk);
         thread::Builder::new()
             .name("twin".into())
             .spawn(move || driver.run())?;
@@ -146,12 +119,20 @@ impl Session for TwinSession {
         self.read(|published| Arc::clone(&published.view))
     }
 
+    fn devices(&mut self) -> Arc<DevicesView> {
+        self.read(|published| Arc::clone(&published.devices))
+    }
+
     fn playback(&self) -> PlaybackState {
         self.read(|published| {
             let mut state = published.playback;
             state.alarms_checked_s = published.published.elapsed().as_secs_f64();
             state
         })
+    }
+
+    fn desk(&self) -> Arc<Desk> {
+        self.read(|published| Arc::clone(&published.desk))
     }
 
     fn send(&mut self, action: UiAction) {
@@ -168,7 +149,7 @@ impl Session for TwinSession {
 /// The twin's end.
 struct Driver {
     twin: Twin,
-    monitors: Vec<BoundMonitor>,
+    devices: DeviceHub,
     state: PlaybackState,
     selected: Option<Selected>,
     inbox: Receiver<UiAction>,
@@ -176,21 +157,26 @@ struct Driver {
     owed_ms: f64,
     last: Instant,
     changed: bool,
+    desk: DeskState,
+    /// Places the keyframes.
+    keyframer: Keyframer,
     /// (wall, simulated ms) of the last second, for the speed reached.
     pace: VecDeque<(Instant, u64)>,
 }
 
 impl Driver {
     fn new(
-        twin: Twin,
-        monitors: Vec<BoundMonitor>,
+        mut twin: Twin,
+        devices: DeviceHub,
         state: PlaybackState,
         inbox: Receiver<UiAction>,
         shared: Arc<Mutex<Published>>,
+        desk: DeskState,
     ) -> Self {
         Self {
+            keyframer: Keyframer::new(&mut twin),
             twin,
-            monitors,
+            devices,
             state,
             selected: None,
             inbox,
@@ -198,6 +184,7 @@ impl Driver {
             owed_ms: 0.0,
             last: Instant::now(),
             changed: true,
+            desk,
             pace: VecDeque::new(),
         }
     }
@@ -232,18 +219,43 @@ impl Driver {
             UiAction::Command(command) => self.command(command),
             UiAction::Select(selected) => self.selected = selected,
             UiAction::Playback(playback) => self.playback(playback),
+            UiAction::Device(ask) => {
+                let speed = self.speed();
+                for command in self.devices.ask(ask, &self.twin, speed) {
+                    self.command(command);
+                }
+            }
+            UiAction::Break(action) => self.take_break(action),
+            UiAction::Desk(action) => self.take_desk(action),
         }
     }
 
     /// Values of bound devices enter at the live head only; the past is not
     /// changed by what is on the wall now.
     fn read_devices(&mut self) {
-        for monitor in &mut self.monitors {
-            if let Some(command) = monitor.command()
-                && self.twin.tick() == self.twin.head()
-            {
-                self.twin.send(command);
-            }
+        if self.devices.is_empty() {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let view = Arc::clone(
+            &shared
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .view,
+        );
+        let at_head = self.twin.tick() == self.twin.head();
+        for command in self.devices.poll(&view, self.speed(), at_head) {
+            self.twin.send(command);
+            self.changed = true;
+        }
+    }
+
+    /// Speed of simulated time, zero while it stands.
+    fn speed(&self) -> f64 {
+        if self.state.playing && self.state.seeking.is_none() {
+            self.state.speed
+        } else {
+            0.0
         }
     }
 
@@ -272,6 +284,7 @@ impl Driver {
             }
             PlaybackCommand::SetSpeed(speed) => self.state.speed = speed.clamp(0.1, 3_600.0),
             PlaybackCommand::Seek(tick) => self.go_to(tick),
+            PlaybackCommand::StepTo(kind, forward) => self.step_to(kind, forward),
             PlaybackCommand::Live => {
                 self.go_to(self.twin.head());
                 self.state.playing = true;
@@ -285,17 +298,23 @@ impl Driver {
     fn go_to(&mut self, tick: Tick) {
         let target = tick.min(self.twin.end());
         self.state.playing = false;
-        if target < self.twin.tick() {
-            self.twin.seek_keyframe(target);
+        let begun = Instant::now();
+        self.keyframer.leap(&mut self.twin, target);
+        // What a keyframe is near to is reached at once; the rest runs in slices.
+        while self.twin.tick() < target && begun.elapsed() < AT_ONCE {
+            self.keyframer.step(&mut self.twin);
         }
+        self.desk.rewind_ms = Some(begun.elapsed().as_secs_f64() * 1_000.0);
         self.state.seeking = (self.twin.tick() < target).then_some(target);
     }
 
     /// Runs the ticks that are due; returns whether any ran.
     fn advance(&mut self) -> bool {
         if let Some(target) = self.state.seeking {
-            let stop = Tick(target.0.min(self.twin.tick().0 + SEEK_TICKS));
-            self.twin.run_until(stop);
+            let begun = Instant::now();
+            while self.twin.tick() < target && begun.elapsed() < AT_ONCE {
+                self.keyframer.step(&mut self.twin);
+            }
             if self.twin.tick() >= target {
                 self.state.seeking = None;
             }
@@ -317,9 +336,14 @@ impl Driver {
                 self.owed_ms = 0.0;
                 break;
             }
-            self.twin.step();
+            self.keyframer.step(&mut self.twin);
             self.owed_ms -= tick_ms;
             moved = true;
+            if self.breaks() || self.twin.stopped_by_caption() {
+                self.state.playing = false;
+                self.owed_ms = 0.0;
+                break;
+            }
         }
         // What cannot be caught up is given up: time runs slower, and shows it.
         self.owed_ms = self.owed_ms.min(tick_ms * 4.0 + 200.0 * self.state.speed);
@@ -343,7 +367,7 @@ impl Driver {
         if let (Some(first), Some(last)) = (self.pace.front(), self.pace.back()) {
             let wall_s = (last.0 - first.0).as_secs_f64();
             if wall_s > 0.2 {
-                self.state.reached = (last.1 - first.1) as f64 / 1_000.0 / wall_s;
+                self.state.reached = last.1.saturating_sub(first.1) as f64 / 1_000.0 / wall_s;
             }
         }
     }
@@ -351,6 +375,8 @@ impl Driver {
     fn publish(&mut self) {
         self.changed = false;
         let view = Arc::new(self.twin.view(self.selected));
+        let devices = Arc::new(self.devices.view());
+        let desk = Arc::new(self.desk_view());
         self.state.end = SimTime(self.twin.end().0 * self.twin.tick_ms());
         let mut shared = self
             .shared
@@ -358,7 +384,9 @@ impl Driver {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         *shared = Published {
             view,
+            devices,
             playback: self.state,
+            desk,
             published: Instant::now(),
         };
     }

@@ -20,6 +20,31 @@ def equal_width_forms(font):
     return forms
 
 
+def stand_alone(font):
+    """Gives all digits one width and no kerning, so that a value keeps its width while digits change."""
+    cmap = font.getBestCmap()
+    digits = {cmap[code] for code in range(0x30, 0x3A)}
+    width = max(font["hmtx"][glyph][0] for glyph in digits)
+    for glyph in digits:
+        font["hmtx"][glyph] = (width, font["hmtx"][glyph][1])
+    for lookup in font["GPOS"].table.LookupList.Lookup:
+        for table in lookup.SubTable:
+            table = getattr(table, "ExtSubTable", table)
+            if table.LookupType != 2:
+                continue
+            before = list(table.Coverage.glyphs)
+            table.Coverage.glyphs = [glyph for glyph in before if glyph not in digits]
+            if table.Format == 1:
+                pairs = [p for glyph, p in zip(before, table.PairSet) if glyph not in digits]
+                for pair in pairs:
+                    pair.PairValueRecord = [r for r in pair.PairValueRecord if r.SecondGlyph not in digits]
+                table.PairSet = pairs
+            else:
+                for classes in (table.ClassDef1, table.ClassDef2):
+                    for glyph in digits:
+                        classes.classDefs.pop(glyph, None)
+
+
 def rename(font, style):
     for name in list(font["name"].names):
         if name.nameID in (1, 3, 4, 6, 16, 25):
@@ -40,6 +65,7 @@ def main(source, target, style):
         for code in wanted:
             if table.cmap.get(code) in forms:
                 table.cmap[code] = forms[table.cmap[code]]
+    stand_alone(font)
     rename(font, style)
     options = subset.Options(
         layout_features=["kern", "mark", "mkmk", "ccmp"], name_IDs=["*"], notdef_outline=True, hinting=False

@@ -5,11 +5,16 @@ use gridloom_model::scene::{Condition, ExpectationSpec};
 use gridloom_units::SimTime;
 
 use crate::grid::{Grid, Mlmd};
+use crate::island_expect::{self, IslandWatch};
 use crate::ledger::{LedgerGroup, Ledgers};
 use crate::market::Books;
 use crate::meter::Meter;
-use crate::record::Energy;
+use crate::protection::expect as protection;
+use crate::query::Query;
+use crate::record::{Alarms, Energy};
 use crate::site::{EvUnit, HeaterUnit};
+use crate::spawn::Organisation;
+use crate::truth::{Finding, MeterTruth};
 use crate::twin::Twin;
 
 /// How an expectation ended.
@@ -19,8 +24,19 @@ pub struct Outcome {
     pub what: String,
     /// What was seen.
     pub seen: String,
-    /// Whether it held.
+    /// Whether it held. False while its window was not reached.
     pub met: bool,
+    /// Whether its window began before the run ended. What was not reached
+    /// is neither met nor missed.
+    pub reached: bool,
+}
+
+impl Outcome {
+    /// Reached and not met.
+    #[must_use]
+    pub const fn missed(&self) -> bool {
+        self.reached && !self.met
+    }
 }
 
 /// One expectation under watch.
@@ -31,12 +47,17 @@ struct Watch {
     begun: Option<Start>,
     outcome: Option<Outcome>,
     v_pu: (f64, f64),
+    island: IslandWatch,
+    protection: protection::Watch,
+    /// The expression, and at how many ticks it held and did not hold.
+    query: Option<(Query, u64, u64)>,
 }
 
 /// Counters at the start of a window.
 struct Start {
     height: u64,
     import_kwh: f64,
+    alarms: u64,
 }
 
 /// All expectations of a scene.
@@ -62,6 +83,9 @@ impl Expectations {
                     begun: None,
                     outcome: None,
                     v_pu: (f64::INFINITY, f64::NEG_INFINITY),
+                    island: IslandWatch::default(),
+                    protection: protection::Watch::default(),
+                    query: None,
                 })
             })
             .collect::<Result<_, String>>()
@@ -79,8 +103,19 @@ impl Expectations {
                 watch.begun = Some(Start {
                     height: height(twin, &watch.condition),
                     import_kwh: kwh(twin.world().resource::<Energy>().import),
+                    alarms: twin.world().resource::<Alarms>().raised,
                 });
+                watch.island = IslandWatch::begin(twin);
+                watch.query = expression(&watch.condition)
+                    .and_then(|text| Query::new(text, twin.scene()).ok())
+                    .map(|query| (query, 0, 0));
             }
+            if let Some((query, yes, no)) = &mut watch.query {
+                let holds = query.value(twin.world()).is_true();
+                *(if holds { yes } else { no }) += 1;
+            }
+            watch.island.observe(&watch.condition, twin);
+            watch.protection.observe(twin, &watch.condition);
             if matches!(watch.condition, Condition::VoltageWithin { .. }) {
                 let (low, high) = twin.world().resource::<Energy>().v_now_pu;
                 if low > 0.0 {
@@ -102,7 +137,8 @@ impl Expectations {
                 None if watch.begun.is_none() => Outcome {
                     what: describe(&watch.condition),
                     seen: "the run ended before its window".into(),
-                    met: true,
+                    met: false,
+                    reached: false,
                 },
                 None => judge(watch, twin),
             })
@@ -110,8 +146,23 @@ impl Expectations {
     }
 }
 
-fn describe(condition: &Condition) -> String {
+/// The expression of a condition that has one.
+fn expression(condition: &Condition) -> Option<&str> {
     match condition {
+        Condition::Holds(text) | Condition::Always(text) | Condition::Once(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn describe(condition: &Condition) -> String {
+    if let Some(text) = protection::describe(condition) {
+        return text;
+    }
+    match condition {
+        Condition::Holds(text) => format!("{text} at the end"),
+        Condition::Always(text) => format!("{text} all the time"),
+        Condition::Once(text) => format!("{text} at least once"),
+        Condition::AlarmsAtMost(most) => format!("at most {most} alarms"),
         Condition::VoltageWithin { min_pu, max_pu } => {
             format!("customer voltages within {min_pu} to {max_pu} pu")
         }
@@ -120,6 +171,9 @@ fn describe(condition: &Condition) -> String {
             format!("ledger {ledger} decides at least {at_least} blocks")
         }
         Condition::LedgerHalted { ledger } => format!("ledger {ledger} stands still"),
+        Condition::IslandSettled { ledger, at_least } => {
+            format!("at least {at_least} slots of {ledger} settled without the utility")
+        }
         Condition::SolarPriceFollowsSupply {
             correlation_at_most,
         } => {
@@ -131,11 +185,32 @@ fn describe(condition: &Condition) -> String {
             format!("meters and losses match the feeder head within {max_residual_pct} %")
         }
         Condition::Dead { mlmd } => format!("area of {mlmd} without supply"),
+        Condition::UntrueNamed {
+            meters,
+            mlmds,
+            false_at_most,
+        } => {
+            let all: Vec<&str> = meters.iter().chain(mlmds).map(String::as_str).collect();
+            format!(
+                "{} named as untrue, at most {false_at_most} others",
+                all.join(", ")
+            )
+        }
         Condition::ImportBetween { min_kwh, max_kwh } => {
             format!("import between {min_kwh} and {max_kwh} kWh")
         }
+        Condition::PriceReversals {
+            ledger,
+            at_least,
+            at_most,
+        } => match (*at_least, *at_most) {
+            (0, most) => format!("the price of {ledger} turns at most {most} times"),
+            (least, u64::MAX) => format!("the price of {ledger} turns at least {least} times"),
+            (least, most) => format!("the price of {ledger} turns {least} to {most} times"),
+        },
         Condition::EvsServed => "every vehicle charged by its departure".into(),
         Condition::HeatServed => "no hot-water draw unmet".into(),
+        other => island_expect::describe(other).unwrap_or_default(),
     }
 }
 
@@ -159,12 +234,44 @@ fn height(twin: &mut Twin, condition: &Condition) -> u64 {
 }
 
 fn judge(watch: &Watch, twin: &mut Twin) -> Outcome {
+    if let Some(outcome) = watch.island.judge(&watch.condition, twin) {
+        return outcome;
+    }
     let what = describe(&watch.condition);
+    if let Some((seen, met)) = watch.protection.judge(twin, &watch.condition) {
+        return Outcome {
+            what,
+            seen,
+            met,
+            reached: true,
+        };
+    }
     let (height_before, import_before) = watch
         .begun
         .as_ref()
         .map_or((0, 0.0), |start| (start.height, start.import_kwh));
+    let (yes, no) = watch.query.as_ref().map_or((0, 0), |(_, y, n)| (*y, *n));
     let (seen, met) = match &watch.condition {
+        Condition::Holds(text) => match Query::new(text, twin.scene()) {
+            Ok(query) => {
+                let holds = query.value(twin.world()).is_true();
+                (if holds { "holds" } else { "does not hold" }.into(), holds)
+            }
+            Err(reason) => (reason, false),
+        },
+        Condition::Always(text) | Condition::Once(text) => match Query::new(text, twin.scene()) {
+            Ok(_) => {
+                let always = matches!(watch.condition, Condition::Always(_));
+                let met = if always { no == 0 && yes > 0 } else { yes > 0 };
+                (format!("held at {yes} of {} ticks", yes + no), met)
+            }
+            Err(reason) => (reason, false),
+        },
+        Condition::AlarmsAtMost(most) => {
+            let before = watch.begun.as_ref().map_or(0, |start| start.alarms);
+            let alarms = twin.world().resource::<Alarms>().raised - before;
+            (format!("{alarms} alarms"), alarms <= u64::from(*most))
+        }
         Condition::VoltageWithin { min_pu, max_pu } => {
             let (low, high) = watch.v_pu;
             (
@@ -173,6 +280,10 @@ fn judge(watch: &Watch, twin: &mut Twin) -> Outcome {
             )
         }
         Condition::BooksBalance => books(twin),
+        Condition::IslandSettled { ledger, at_least } => {
+            let found = crate::market::island_slots(twin, ledger);
+            (found.to_string(), found.hold(*at_least))
+        }
         Condition::BlocksDecided { at_least, .. } => {
             let blocks = height(twin, &watch.condition) - height_before;
             (format!("{blocks} blocks"), blocks >= *at_least)
@@ -196,12 +307,38 @@ fn judge(watch: &Watch, twin: &mut Twin) -> Outcome {
             let dead = area_dead(twin, mlmd);
             (if dead { "dead" } else { "live" }.into(), dead)
         }
+        Condition::UntrueNamed {
+            meters,
+            mlmds,
+            false_at_most,
+        } => {
+            let named = untrue(twin);
+            let wanted: Vec<&String> = meters.iter().chain(mlmds).collect();
+            let all = wanted.iter().all(|name| named.contains(name));
+            let others = named.iter().filter(|name| !wanted.contains(name)).count();
+            let seen = if named.is_empty() {
+                "nobody".into()
+            } else {
+                named.join(", ")
+            };
+            (seen, all && others as u32 <= *false_at_most)
+        }
         Condition::ImportBetween { min_kwh, max_kwh } => {
             let import = kwh(twin.world().resource::<Energy>().import) - import_before;
             (
                 format!("{import:.1} kWh"),
                 (*min_kwh..=*max_kwh).contains(&import),
             )
+        }
+        Condition::PriceReversals {
+            ledger,
+            at_least,
+            at_most,
+        } => {
+            let turns = price_reversals(twin, ledger);
+            let seen = turns.map_or("no such cluster".into(), |n| format!("{n} times"));
+            let met = turns.is_some_and(|n| (*at_least..=*at_most).contains(&n));
+            (seen, met)
         }
         Condition::EvsServed => {
             let world = twin.world_mut();
@@ -221,8 +358,27 @@ fn judge(watch: &Watch, twin: &mut Twin) -> Outcome {
                 .sum();
             (format!("{:.2} kWh unmet", kwh(unmet)), unmet == 0)
         }
+        // Judged above.
+        _ => (String::new(), false),
     };
-    Outcome { what, seen, met }
+    Outcome {
+        what,
+        seen,
+        met,
+        reached: true,
+    }
+}
+
+fn price_reversals(twin: &mut Twin, ledger: &str) -> Option<u64> {
+    let world = twin.world_mut();
+    let index = world
+        .resource::<Ledgers>()
+        .names
+        .iter()
+        .position(|name| name == ledger)?;
+    let mut groups = world.query::<&LedgerGroup>();
+    let group = groups.iter(world).find(|g| g.index as usize == index)?;
+    group.chain().map(crate::market::price_reversals)
 }
 
 fn books(twin: &mut Twin) -> (String, bool) {
@@ -314,6 +470,33 @@ pub(crate) fn meter_residual_pct(twin: &mut Twin) -> f64 {
     let losses_wh = energy.losses as f64 / NANO_WH_PER_WH as f64;
     let served_wh = energy.demand as f64 / NANO_WH_PER_WH as f64;
     (metered_wh as f64 + losses_wh - head_wh).abs() * 100.0 / served_wh.max(1.0)
+}
+
+/// Names of the meters and M-LMDs found not to tell the truth.
+#[must_use]
+pub fn untrue(twin: &Twin) -> Vec<String> {
+    let organisation = twin.world().resource::<Organisation>();
+    let truth = twin.world().resource::<MeterTruth>();
+    let name = |finding: &Finding| match finding.meter {
+        Some(meter) => organisation.participants[meter as usize].name.clone(),
+        None => organisation.mlmd_names[finding.area as usize].clone(),
+    };
+    truth.named().map(name).collect()
+}
+
+/// The same with what each looks like, and how certain that is.
+#[must_use]
+pub fn untrue_in_words(twin: &Twin) -> Vec<String> {
+    let names = untrue(twin);
+    let truth = twin.world().resource::<MeterTruth>();
+    let words = truth
+        .named()
+        .map(|f| format!("{} (score {:.1}, {:.0} Wh)", f.words, f.score, f.hidden_wh));
+    names
+        .iter()
+        .zip(words)
+        .map(|(name, words)| format!("{name} {words}"))
+        .collect()
 }
 
 fn area_dead(twin: &mut Twin, name: &str) -> bool {

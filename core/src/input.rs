@@ -69,6 +69,14 @@ impl Script {
         self.by_tick.entry(tick).or_default().push((command, note));
     }
 
+    /// Every event with its tick and what the tape says of it.
+    pub fn entries(&self) -> impl Iterator<Item = (u64, &str)> {
+        self.by_tick
+            .iter()
+            .flat_map(|(&tick, list)| list.iter().map(move |(_, note)| (tick, note.as_str())))
+            .filter(|(_, note)| !note.is_empty())
+    }
+
     /// Events of a tick.
     #[must_use]
     pub fn at(&self, tick: u64) -> &[(Command, String)] {

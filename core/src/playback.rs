@@ -17,6 +17,59 @@ pub enum PlaybackCommand {
     Seek(Tick),
     /// Run from the newest simulated tick onwards.
     Live,
+    /// Pause at the next (`true`) or last thing of a kind.
+    StepTo(StepKind, bool),
+}
+
+/// What a step goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepKind {
+    /// The next tick.
+    Tick,
+    /// An event of the list.
+    Event,
+    /// A consensus message.
+    Message,
+    /// A round of consensus.
+    Round,
+    /// A decided block.
+    Block,
+    /// A raised alarm.
+    Alarm,
+    /// A contract run.
+    Contract,
+    /// An iteration of the power flow; within a tick, so the window goes through
+    /// them and asks for a tick only beyond the first or last.
+    Iteration,
+}
+
+impl StepKind {
+    /// All kinds in the order of the step bar.
+    pub const ALL: [Self; 8] = [
+        Self::Tick,
+        Self::Iteration,
+        Self::Event,
+        Self::Message,
+        Self::Round,
+        Self::Block,
+        Self::Alarm,
+        Self::Contract,
+    ];
+
+    /// A word for it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Tick => "Tick",
+            Self::Event => "Event",
+            Self::Message => "Message",
+            Self::Round => "Round",
+            Self::Block => "Block",
+            Self::Alarm => "Alarm",
+            Self::Contract => "Contract",
+            Self::Iteration => "Iteration",
+        }
+    }
 }
 
 /// What the driver is doing, for the transport buttons.

@@ -56,6 +56,11 @@ pub struct Summary {
     pub slots_settled: u64,
     /// Energy traded between members, kWh.
     pub traded_kwh: f64,
+    /// Energy traded between clusters, kWh.
+    pub between_kwh: f64,
+    /// Lots between clusters that found no room in their slot, and slots whose
+    /// clearing between clusters failed.
+    pub lots_left_over: (u64, u64),
     /// Bought from the utility as settled, kWh.
     pub bought_kwh: f64,
     /// Sold to the utility as settled, kWh.
@@ -142,6 +147,7 @@ impl Summary {
             .collect();
         let energy = *world.resource::<Energy>();
         let books = world.resource::<Books>();
+        let desk = world.resource::<crate::ledger::SurplusDesk>();
         let plane = world.resource::<DataPlane>();
         let error = energy.solar + energy.import
             - energy.export
@@ -168,6 +174,8 @@ impl Summary {
             ledgers,
             slots_settled: books.slots_settled,
             traded_kwh: books.traded_wh as f64 / 1_000.0,
+            between_kwh: books.between_wh as f64 / 1_000.0,
+            lots_left_over: (desk.left_over, desk.failed),
             bought_kwh: books.bought_wh as f64 / 1_000.0,
             sold_kwh: books.sold_wh as f64 / 1_000.0,
             money_off_nano_eur: money_off,
@@ -194,7 +202,9 @@ pub(crate) fn deviation(chain: &LedgerChain, deposits: MoneyNanoEur) -> (MoneyNa
             (came - totals.retired_wh[k] - totals.sold_wh[k] - report.held_wh[k]).abs()
         })
         .sum();
-    ((report.money - deposits).abs(), energy)
+    // What other clusters sent counts as if it had been deposited here.
+    let net = chain.flows().map_or(0, |flows| flows.net().money);
+    ((report.money - deposits - net).abs(), energy)
 }
 
 /// Transactions in all decided blocks of a chain.

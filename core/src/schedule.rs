@@ -7,8 +7,8 @@
 //!
 //! Commands and the decisions of the last tick take effect first, physics
 //! follows, the ledger sees only metered facts, control decides for the next
-//! tick: one explicit discrete-time loop. A trip found in `Protect` opens its
-//! breaker in a later `Actuate`; there is no re-solve loop within a tick.
+//! tick: one explicit discrete-time loop. Only protection acts within a tick:
+//! `Flow` solves from one of its events to the next.
 
 use bevy::ecs::schedule::{LogLevel, ScheduleBuildSettings, ScheduleLabel, SingleThreadedExecutor};
 use bevy::prelude::*;
@@ -26,9 +26,9 @@ pub enum SimSystems {
     Actuate,
     /// Weather, occupants and equipment give the power of every device.
     Sense,
-    /// Power flow of every island.
+    /// Power flow of every island, from event to event of the protection.
     Flow,
-    /// Relays look at currents and ask for trips.
+    /// M-LMDs compare currents with the limits of their load management.
     Protect,
     /// Meter registers advance; readings are signed at interval ends.
     Meter,

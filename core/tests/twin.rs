@@ -61,6 +61,44 @@ fn a_rewind_runs_the_same_future_again() {
 }
 
 #[test]
+fn a_leap_forth_finds_what_happened_between() {
+    let mut twin = twin(TwinOptions {
+        rewindable: true,
+        ..TwinOptions::default()
+    });
+    twin.run_until(Tick(320));
+    let breaker = twin.view(None).scene.mlmds[0].device;
+    twin.send(Command::OpenBreaker(breaker));
+    for tick in 321..900 {
+        twin.run_until(Tick(tick));
+        if tick % 50 == 0 {
+            twin.keep_keyframe();
+        }
+    }
+    let before: Vec<_> = twin.view(None).events.iter().cloned().collect();
+    let messages = |twin: &mut Twin| twin.view(None).ledgers[0].message_log.clone();
+    let sent = messages(&mut twin);
+    let hashes = twin.hashes().to_vec();
+    twin.seek(Tick(10));
+    assert!(twin.view(None).events.len() < before.len());
+    // The keyframe at 850 is nearer than the 889 ticks from here.
+    twin.leap(Tick(899));
+    assert_eq!(twin.tick(), Tick(850));
+    twin.run_until(Tick(899));
+    let after: Vec<_> = twin.view(None).events.iter().cloned().collect();
+    assert_eq!(after, before);
+    assert_eq!(messages(&mut twin), sent);
+    assert_eq!((twin.hashes(), twin.divergence()), (&hashes[..], None));
+    // A changed past has no future to leap to.
+    twin.seek(Tick(100));
+    twin.send(Command::SetCloud(500));
+    twin.leap(Tick(899));
+    assert_eq!(twin.tick(), Tick(100));
+    twin.run_until(Tick(400));
+    assert!(twin.view(None).events.iter().all(|e| e.tick.0 < 400));
+}
+
+#[test]
 fn snapshots_taken_anywhere_resume_to_the_bit() {
     let mut twin = twin(TwinOptions::default());
     twin.run_until(Tick(317));

@@ -1,4 +1,4 @@
-//! A meter made of software: serves a profile's registers over Modbus TCP.
+//! A meter made of software: serves a profile's registers over Modbus.
 //!
 //! The registers hold values the caller sets, all of one call changing at the
 //! same time, so that no client sees half of a change. It is read-only: writing
@@ -6,33 +6,24 @@
 //! exception 2, and requests to another unit are not answered.
 
 use std::collections::BTreeMap;
-use std::future::{Ready, ready};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::thread::JoinHandle;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio_modbus::server::Service;
-use tokio_modbus::server::tcp::Server;
-use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
-
-use crate::profile::{Area, Profile, Scale, encode};
+use crate::profile::{Area, Profile, Scale, SerialCode, encode};
+use crate::serve::{Exception, Listen, Registers, Server, Units};
 use crate::{HardwareError, Point};
-
-/// Clients served at the same time.
-const MAX_CLIENTS: usize = 64;
 
 /// What to serve and where.
 #[derive(Clone, Debug)]
 pub struct EmulatorConfig {
     /// The device's registers.
     pub profile: Profile,
-    /// Address to listen on; port 0 takes a free one.
-    pub bind: SocketAddr,
+    /// Where to serve.
+    pub listen: Vec<Listen>,
     /// Unit that answers.
     pub unit: u8,
+    /// Its serial number, where the profile says where it is.
+    pub serial: u64,
     /// Contents of scale factor registers; 0 where not given.
     pub exponents: BTreeMap<(Area, u16), i16>,
 }
@@ -43,8 +34,9 @@ impl EmulatorConfig {
     pub fn loopback(profile: Profile) -> Self {
         Self {
             profile,
-            bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen: vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))],
             unit: 1,
+            serial: 1,
             exponents: BTreeMap::new(),
         }
     }
@@ -53,18 +45,20 @@ impl EmulatorConfig {
 /// Contents of the device's tables.
 type Image = BTreeMap<(Area, u16), u16>;
 
-/// What connections and handle share.
-struct Shared {
-    unit: u8,
+/// The tables, as clients see them.
+struct Tables {
     image: RwLock<Arc<Image>>,
-    requests: AtomicU64,
-    clients: AtomicUsize,
-    refused_clients: AtomicU64,
 }
 
-impl Shared {
+impl Tables {
     fn image(&self) -> Arc<Image> {
         Arc::clone(&self.image.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Registers for Tables {
+    fn read(&self, area: Area, addr: u16, count: u16) -> Result<Vec<u16>, Exception> {
+        read(&self.image(), area, addr, count)
     }
 }
 
@@ -72,10 +66,8 @@ impl Shared {
 pub struct Emulator {
     profile: Profile,
     exponents: BTreeMap<(Area, u16), i16>,
-    shared: Arc<Shared>,
-    addr: SocketAddr,
-    stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<()>>,
+    tables: Arc<Tables>,
+    server: Server,
 }
 
 impl Emulator {
@@ -87,8 +79,9 @@ impl Emulator {
     pub fn start(config: EmulatorConfig) -> Result<Self, HardwareError> {
         let EmulatorConfig {
             profile,
-            bind,
+            listen,
             unit,
+            serial,
             exponents,
         } = config;
         let problems = profile.problems();
@@ -98,66 +91,42 @@ impl Emulator {
                 problems,
             });
         }
-        let listen = |source| HardwareError::Listen {
-            address: bind.to_string(),
-            source,
-        };
-        let socket = std::net::TcpListener::bind(bind).map_err(listen)?;
-        socket.set_nonblocking(true).map_err(listen)?;
-        let addr = socket.local_addr().map_err(listen)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()
-            .map_err(|source| HardwareError::Start {
-                what: "emulator",
-                source,
-            })?;
-        let shared = Arc::new(Shared {
-            unit,
-            image: RwLock::new(Arc::new(empty_image(&profile, &exponents))),
-            requests: AtomicU64::new(0),
-            clients: AtomicUsize::new(0),
-            refused_clients: AtomicU64::new(0),
+        let tables = Arc::new(Tables {
+            image: RwLock::new(Arc::new(empty_image(&profile, serial, &exponents))),
         });
-        let (stop, stopped) = watch::channel(false);
-        let served = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name(format!("emulator {addr}"))
-            .spawn(move || {
-                runtime.block_on(serve(socket, served, stopped));
-                // Dropping the runtime closes every connection.
-            })
-            .map_err(|source| HardwareError::Start {
-                what: "emulator",
-                source,
-            })?;
+        let units = Units::from([(unit, Arc::clone(&tables) as Arc<dyn Registers>)]);
+        let server = Server::start(units, &listen)?;
         Ok(Self {
             profile,
             exponents,
-            shared,
-            addr,
-            stop,
-            thread: Some(thread),
+            tables,
+            server,
         })
     }
 
-    /// Address it listens on.
+    /// Address of its first socket; an unusable one when it has none.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        let none = SocketAddr::from(([0, 0, 0, 0], 0));
+        self.server.addr().unwrap_or(none)
+    }
+
+    /// The server behind it.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.server
     }
 
     /// Requests answered so far, refusals included.
     #[must_use]
     pub fn requests(&self) -> u64 {
-        self.shared.requests.load(Ordering::Relaxed)
+        self.server.requests()
     }
 
     /// Clients turned away because too many were connected.
     #[must_use]
     pub fn refused_clients(&self) -> u64 {
-        self.shared.refused_clients.load(Ordering::Relaxed)
+        self.server.refused_clients()
     }
 
     /// Sets points to values in their units, all at the same time.
@@ -179,7 +148,7 @@ impl Emulator {
             words.extend((point.addr..).map(|addr| (point.area, addr)).zip(registers));
         }
         let mut image = self
-            .shared
+            .tables
             .image
             .write()
             .unwrap_or_else(PoisonError::into_inner);
@@ -189,28 +158,15 @@ impl Emulator {
     }
 
     /// Stops serving, closes every connection and waits for the thread.
-    pub fn stop(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        self.stop.send_replace(true);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        self.end();
+    pub fn stop(self) {
+        self.server.stop();
     }
 }
 
 impl std::fmt::Debug for Emulator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Emulator")
-            .field("addr", &self.addr)
+            .field("server", &self.server)
             .finish_non_exhaustive()
     }
 }
@@ -222,8 +178,49 @@ fn exponent_of(point: &Point, exponents: &BTreeMap<(Area, u16), i16>) -> i16 {
     }
 }
 
-fn empty_image(profile: &Profile, exponents: &BTreeMap<(Area, u16), i16>) -> Image {
-    let mut image = Image::new();
+/// Registers of a text, padded with zeros.
+fn text_words(text: &str, count: u16) -> Vec<u16> {
+    let mut bytes = text.as_bytes().to_vec();
+    bytes.resize(2 * usize::from(count), 0);
+    bytes
+        .chunks_exact(2)
+        .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
+        .collect()
+}
+
+/// What the device says of itself: model and serial number.
+fn marks(profile: &Profile, serial: u64) -> Vec<((Area, u16), u16)> {
+    let mut marks = Vec::new();
+    let mut put = |area: Area, addr: u16, words: Vec<u16>| {
+        marks.extend((addr..).map(|addr| (area, addr)).zip(words));
+    };
+    for identity in &profile.identity {
+        let words = if identity.words.is_empty() {
+            text_words(&identity.text, identity.count)
+        } else {
+            identity.words.clone()
+        };
+        put(identity.area, identity.addr, words);
+    }
+    if let Some(place) = &profile.serial {
+        let words = match place.coded {
+            SerialCode::Text => text_words(&serial.to_string(), place.count),
+            SerialCode::Number => (0..place.count)
+                .rev()
+                .map(|nth| (serial >> (16 * u32::from(nth)) & 0xffff) as u16)
+                .collect(),
+        };
+        put(place.area, place.addr, words);
+    }
+    marks
+}
+
+fn empty_image(profile: &Profile, serial: u64, exponents: &BTreeMap<(Area, u16), i16>) -> Image {
+    let mut image = Image::from_iter(marks(profile, serial));
+    // Probes of a serial line read ten registers from here.
+    if let Some((area, first)) = profile.probe_block {
+        image.extend((first..=first.saturating_add(9)).map(|addr| ((area, addr), 0)));
+    }
     for point in &profile.points {
         for addr in point.addr..=point.addr.saturating_add(point.ty.width() - 1) {
             image.insert((point.area, addr), 0);
@@ -238,104 +235,16 @@ fn empty_image(profile: &Profile, exponents: &BTreeMap<(Area, u16), i16>) -> Ima
     image
 }
 
-async fn serve(
-    socket: std::net::TcpListener,
-    shared: Arc<Shared>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let Ok(listener) = TcpListener::from_std(socket) else {
-        return;
-    };
-    let server = Server::new(listener);
-    let on_connected = |stream: TcpStream, _peer: SocketAddr| {
-        ready(Ok(admit(&shared).map(|service| {
-            // Replies are small; a failure only makes them slower.
-            let _ = stream.set_nodelay(true);
-            (service, stream)
-        })))
-    };
-    // The listener fails when the process runs out of descriptors; waiting a
-    // moment and going on is better than to stop serving.
-    loop {
-        tokio::select! {
-            _ = server.serve(&on_connected, |_error| ()) => {
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            }
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-    }
-}
-
-fn admit(shared: &Arc<Shared>) -> Option<Client> {
-    let before = shared.clients.fetch_add(1, Ordering::Relaxed);
-    let client = Client {
-        shared: Arc::clone(shared),
-    };
-    if before >= MAX_CLIENTS {
-        shared.refused_clients.fetch_add(1, Ordering::Relaxed);
-        return None;
-    }
-    Some(client)
-}
-
-/// Answers one connection.
-struct Client {
-    shared: Arc<Shared>,
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.shared.clients.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Service for Client {
-    type Request = SlaveRequest<'static>;
-    type Response = Option<Response>;
-    type Exception = ExceptionCode;
-    type Future = Ready<Result<Self::Response, Self::Exception>>;
-
-    fn call(&self, request: Self::Request) -> Self::Future {
-        if request.slave != self.shared.unit {
-            return ready(Ok(None));
-        }
-        self.shared.requests.fetch_add(1, Ordering::Relaxed);
-        let image = self.shared.image();
-        let bits = |area, addr, count| {
-            read(&image, area, addr, count)
-                .map(|words| words.iter().map(|word| *word != 0).collect())
-        };
-        let answer = match request.request {
-            Request::ReadCoils(addr, count) => {
-                bits(Area::Coil, addr, count).map(Response::ReadCoils)
-            }
-            Request::ReadDiscreteInputs(addr, count) => {
-                bits(Area::Discrete, addr, count).map(Response::ReadDiscreteInputs)
-            }
-            Request::ReadHoldingRegisters(addr, count) => {
-                read(&image, Area::Holding, addr, count).map(Response::ReadHoldingRegisters)
-            }
-            Request::ReadInputRegisters(addr, count) => {
-                read(&image, Area::Input, addr, count).map(Response::ReadInputRegisters)
-            }
-            _ => Err(ExceptionCode::IllegalFunction),
-        };
-        ready(answer.map(Some))
-    }
-}
-
 /// Consecutive registers, or the exception the standard asks for.
 ///
 /// Gaps between the points of a profile read as zero, as on a real meter;
 /// addresses before the first or after the last point do not exist.
-fn read(image: &Image, area: Area, addr: u16, count: u16) -> Result<Vec<u16>, ExceptionCode> {
+fn read(image: &Image, area: Area, addr: u16, count: u16) -> Result<Vec<u16>, Exception> {
     let most = if area.is_bits() { 2_000 } else { 125 };
     if !(1..=most).contains(&count) {
-        return Err(ExceptionCode::IllegalDataValue);
+        return Err(Exception::Value);
     }
-    let last = addr
-        .checked_add(count - 1)
-        .ok_or(ExceptionCode::IllegalDataAddress)?;
+    let last = addr.checked_add(count - 1).ok_or(Exception::Address)?;
     let table = || {
         image
             .range((area, 0)..=(area, u16::MAX))
@@ -344,9 +253,9 @@ fn read(image: &Image, area: Area, addr: u16, count: u16) -> Result<Vec<u16>, Ex
     let (low, high) = table()
         .next()
         .zip(table().next_back())
-        .ok_or(ExceptionCode::IllegalDataAddress)?;
+        .ok_or(Exception::Address)?;
     if addr < low || last > high {
-        return Err(ExceptionCode::IllegalDataAddress);
+        return Err(Exception::Address);
     }
     Ok((addr..=last)
         .map(|addr| image.get(&(area, addr)).copied().unwrap_or(0))

@@ -1,14 +1,15 @@
 //! Bindings to physical devices: bus actors, profiles, quality and age.
 //!
 //! A [`Profile`] says which registers a device has and what they mean. A
-//! [`Monitor`] owns the connection to one device: it polls on its own thread,
-//! checks every reply, and hands [`DeviceReading`]s over a bounded channel. It
-//! has no way to write: the type knows no writing request. A dead device shows
-//! as bad quality and a growing age, which the reader computes
-//! ([`LatestValues`]), so that a dead monitor cannot look fresh either.
+//! [`Bus`] owns the lines to any number of devices on one thread, checks every
+//! reply and hands [`DeviceReading`]s over a bounded channel; a [`Monitor`] is
+//! a bus with one device. What is bound to be read has no way to write: a
+//! writing request needs a permit that only an armed [`control`] gives out. A
+//! dead device shows as bad quality and a growing age, which the reader
+//! computes ([`LatestValues`]), so that a dead bus cannot look fresh either.
 //!
-//! [`Emulator`] serves the registers of a profile over Modbus TCP from values
-//! the caller sets, for tests and for showing a simulated entity as a device.
+//! [`Emulator`] serves the registers of a profile from values the caller sets,
+//! [`serve`] any tables, over Modbus TCP, RTU over TCP and serial lines.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -27,19 +28,34 @@
 //! ```
 #![deny(missing_docs)]
 
+pub mod bus;
+pub mod control;
 pub mod emulator;
 mod error;
+pub mod gates;
 pub mod modbus;
 mod monitor;
 mod profile;
+pub mod push;
 mod reading;
+pub mod replay;
+pub mod serve;
+pub mod shadow;
+pub mod sign;
+pub mod sunspec;
 pub mod tools;
+pub mod twin_device;
 
+pub use bus::{
+    Bus, ControlHandle, ControlReport, Direction, Endpoint, EndpointConfig, ErrorCounts, LineStats,
+    Presence, RawFrame, Recorder, Status, UnitConfig, probe, scan,
+};
 pub use emulator::{Emulator, EmulatorConfig};
 pub use error::HardwareError;
-pub use monitor::{ErrorCounts, Monitor, MonitorConfig, MonitorHandle, Status, Transport};
+pub use monitor::{Monitor, MonitorConfig, MonitorHandle};
 pub use profile::{
-    Area, Block, PlanLimits, Point, PointType, PollGroup, Profile, ProfileProblem, Scale,
-    WordOrder, plan_blocks,
+    Area, Block, Identity, KeyPoint, Line, Nameplate, Parity, PlanLimits, Point, PointType,
+    PollGroup, Profile, ProfileProblem, Protocol, Scale, SerialAt, SerialCode, WordOrder,
+    plan_blocks,
 };
 pub use reading::{BadReason, DeviceReading, LatestValues, PointState, Quality, UncertainReason};

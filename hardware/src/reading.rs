@@ -100,6 +100,8 @@ pub struct DeviceReading {
     pub quality: Quality,
     /// When `value` was sampled; `None` before the first.
     pub sampled_at: Option<Instant>,
+    /// Hash of the bytes `value` came from, where the binding asks for it.
+    pub frame: Option<[u8; 32]>,
     /// Counts the readings of the monitor; gaps are readings that were
     /// replaced by newer ones because nobody fetched them.
     pub seq: u64,
@@ -207,6 +209,7 @@ mod tests {
             unit: "W".into(),
             quality: Quality::Good,
             sampled_at: Some(sampled_at),
+            frame: None,
             seq,
         }
     }

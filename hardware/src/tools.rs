@@ -1,14 +1,17 @@
 //! What the command line does with devices.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::time::{Duration, Instant};
 
+use crate::bus::{Endpoint, EndpointConfig, Status};
 use crate::emulator::{Emulator, EmulatorConfig};
+use crate::profile::Line;
 use crate::reading::{BadReason, DeviceReading, Quality};
-use crate::{HardwareError, Monitor, MonitorConfig, Profile, Status};
+use crate::serve::Listen;
+use crate::{HardwareError, Monitor, MonitorConfig, Profile};
 
-/// Reads every point of a device once.
+/// Reads every point of a device once, wherever it is.
 ///
 /// Returns the readings in the order of the profile, good or not, and the
 /// state of the line.
@@ -18,17 +21,17 @@ use crate::{HardwareError, Monitor, MonitorConfig, Profile, Status};
 /// all within `limit`.
 pub fn read_once(
     profile: Profile,
-    address: &str,
+    at: EndpointConfig,
     unit: u8,
     limit: Duration,
 ) -> Result<(Vec<DeviceReading>, Status), HardwareError> {
-    let names: Vec<String> = profile
-        .points
-        .iter()
-        .map(|point| point.id.clone())
-        .collect();
-    let mut config = MonitorConfig::new(profile, address, unit);
-    config.connect_timeout = limit.clamp(Duration::from_millis(10), Duration::from_secs(86_400));
+    let registers = profile.points.iter().map(|point| &point.id);
+    let keys = profile.keys.iter().map(|key| &key.id);
+    let names: Vec<String> = registers.chain(keys).cloned().collect();
+    let address = at.endpoint.to_string();
+    let mut config = MonitorConfig::new(profile, "127.0.0.1:0", unit);
+    config.at = at;
+    config.at.connect_timeout = limit.clamp(Duration::from_millis(10), Duration::from_secs(86_400));
     let monitor = Monitor::start(config)?;
     let until = Instant::now() + limit;
     let mut latest: BTreeMap<String, DeviceReading> = BTreeMap::new();
@@ -47,7 +50,7 @@ pub fn read_once(
             .last_error
             .unwrap_or_else(|| "no answer in time".to_owned());
         return Err(HardwareError::NoAnswer {
-            address: address.to_owned(),
+            address,
             unit,
             reason,
         });
@@ -66,24 +69,63 @@ fn answered(status: &Status) -> bool {
     status.polls > 0 || status.errors.exception > 0
 }
 
-/// Serves a profile's registers on `bind` (`host:port`) as `unit`.
+/// Serves a profile's registers as `unit` where `listen` says.
 ///
 /// # Errors
-/// Fails when the address is unusable or the profile invalid.
-pub fn serve(profile: Profile, bind: &str, unit: u8) -> Result<Emulator, HardwareError> {
-    let bad = || HardwareError::BadAddress {
-        address: bind.to_owned(),
-    };
-    let bind: SocketAddr = bind
-        .to_socket_addrs()
-        .map_err(|_| bad())?
-        .next()
-        .ok_or_else(bad)?;
+/// Fails when a place is unusable or the profile invalid.
+pub fn serve(profile: Profile, listen: Vec<Listen>, unit: u8) -> Result<Emulator, HardwareError> {
     Emulator::start(EmulatorConfig {
-        bind,
+        listen,
         unit,
         ..EmulatorConfig::loopback(profile)
     })
+}
+
+/// Reads where to serve: `host:port`, `rtu:host:port`, `serial:PATH`, a path,
+/// or `pty`.
+///
+/// # Errors
+/// Says how it is written.
+pub fn listen(text: &str, line: Line) -> Result<Listen, HardwareError> {
+    if text == "pty" {
+        return Ok(Listen::Pty);
+    }
+    let socket = |address: &str| {
+        let bad = || HardwareError::BadAddress {
+            address: address.to_owned(),
+        };
+        address
+            .to_socket_addrs()
+            .map_err(|_| bad())?
+            .next()
+            .ok_or_else(bad)
+    };
+    match Endpoint::parse(text)? {
+        Endpoint::Tcp(address) => Ok(Listen::Tcp(socket(&address)?)),
+        Endpoint::RtuOverTcp(address) => Ok(Listen::RtuOverTcp(socket(&address)?)),
+        Endpoint::Serial(path) => Ok(Listen::Serial(path, line)),
+        other => Err(HardwareError::BadAddress {
+            address: other.to_string(),
+        }),
+    }
+}
+
+/// Device files of the serial lines of this machine.
+#[must_use]
+pub fn serial_lines() -> Vec<String> {
+    // Without udev the library lists nothing on some systems; the files of
+    // USB and on-board ports have known names.
+    let listed = serialport::available_ports().unwrap_or_default();
+    let mut names: Vec<String> = listed.into_iter().map(|port| port.port_name).collect();
+    let files = std::fs::read_dir("/dev").into_iter().flatten().flatten();
+    names.extend(
+        files
+            .map(|entry| entry.path().display().to_string())
+            .filter(|path| path.starts_with("/dev/ttyUSB") || path.starts_with("/dev/ttyACM")),
+    );
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// One line of a table of readings.

@@ -41,6 +41,8 @@ fn a_hundred_rounds_of_connecting_leak_no_descriptor() {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(descriptors(), Some(before));
+    // The first count may still hold a connection that was about to close.
+    let after = descriptors();
+    assert!(after <= Some(before), "{after:?} after {before}");
     assert_eq!(emulator.refused_clients(), 0);
 }

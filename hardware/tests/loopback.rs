@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gridloom_hardware::{
-    BadReason, DeviceReading, Emulator, EmulatorConfig, LatestValues, Monitor, MonitorConfig,
-    MonitorHandle, Profile, Quality, tools,
+    BadReason, DeviceReading, Emulator, EmulatorConfig, Endpoint, EndpointConfig, LatestValues,
+    Line, Monitor, MonitorConfig, MonitorHandle, Profile, Quality, serve::Listen, tools,
 };
 use gridloom_units::DeviceId;
 
@@ -29,13 +29,12 @@ fn one_point(addr: u16) -> Profile {
 }
 
 fn fast(profile: Profile, addr: SocketAddr) -> MonitorConfig {
-    MonitorConfig {
-        device: DeviceId(7),
-        poll_interval: Duration::from_millis(20),
-        back_off_min: Duration::from_millis(40),
-        back_off_max: Duration::from_millis(80),
-        ..MonitorConfig::new(profile, addr.to_string(), 1)
-    }
+    let mut config = MonitorConfig::new(profile, addr.to_string(), 1);
+    config.unit.device = DeviceId(7);
+    config.unit.poll_interval = Duration::from_millis(20);
+    config.at.back_off_min = Duration::from_millis(40);
+    config.at.back_off_max = Duration::from_millis(80);
+    config
 }
 
 /// Waits for a reading that `wanted` accepts.
@@ -105,7 +104,7 @@ fn a_killed_device_turns_bad_ages_and_comes_back() {
     assert!(!monitor.status().connected);
 
     let revived = Emulator::start(EmulatorConfig {
-        bind: addr,
+        listen: vec![Listen::Tcp(addr)],
         ..EmulatorConfig::loopback(one_point(0))
     })
     .expect("the port is free again");
@@ -146,10 +145,8 @@ fn a_register_the_device_lacks_is_an_exception_and_spoils_only_itself() {
 #[test]
 fn another_unit_is_silence_and_times_out() {
     let emulator = Emulator::start(EmulatorConfig::loopback(one_point(0))).expect("starts");
-    let config = MonitorConfig {
-        unit: 9,
-        ..fast(one_point(0), emulator.addr())
-    };
+    let mut config = fast(one_point(0), emulator.addr());
+    config.unit.unit = 9;
     let monitor = Monitor::start(config).expect("starts");
     let bad = wait_for(&monitor, |_| true);
     assert_eq!(
@@ -386,8 +383,8 @@ fn a_stopped_monitor_is_gone_at_once_even_while_it_waits() {
         .local_addr()
         .expect("bound");
     let mut config = fast(one_point(0), free);
-    config.back_off_min = Duration::from_secs(30);
-    config.back_off_max = Duration::from_secs(60);
+    config.at.back_off_min = Duration::from_secs(30);
+    config.at.back_off_max = Duration::from_secs(60);
     let monitor = Monitor::start(config).expect("starts");
     assert_eq!(
         wait_for(&monitor, |_| true).quality,
@@ -400,10 +397,12 @@ fn a_stopped_monitor_is_gone_at_once_even_while_it_waits() {
 
 #[test]
 fn a_device_is_read_once_and_served_for_the_command_line() {
-    let emulator = tools::serve(sdm630(), "127.0.0.1:0", 3).expect("serves");
+    let place = tools::listen("127.0.0.1:0", Line::default()).expect("an address");
+    let emulator = tools::serve(sdm630(), vec![place], 3).expect("serves");
     emulator.set(&[("ac/f", 50.02)]).expect("fits");
     let address = emulator.addr().to_string();
-    let (readings, status) = tools::read_once(sdm630(), &address, 3, PATIENCE).expect("answers");
+    let at = || EndpointConfig::new(Endpoint::Tcp(address.clone()));
+    let (readings, status) = tools::read_once(sdm630(), at(), 3, PATIENCE).expect("answers");
     assert_eq!(readings.len(), sdm630().points.len());
     assert!(
         readings
@@ -419,6 +418,6 @@ fn a_device_is_read_once_and_served_for_the_command_line() {
     assert!(status.polls >= 1);
     emulator.stop();
     let error =
-        tools::read_once(sdm630(), &address, 3, Duration::from_millis(300)).expect_err("stopped");
+        tools::read_once(sdm630(), at(), 3, Duration::from_millis(300)).expect_err("stopped");
     assert!(error.to_string().contains(&address), "{error}");
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use gridloom_hardware::modbus::rtu::crc16;
 use gridloom_hardware::{
-    BadReason, HardwareError, Monitor, MonitorConfig, Profile, Quality, Transport,
+    BadReason, Endpoint, HardwareError, Monitor, MonitorConfig, Profile, Quality,
 };
 
 const TIMEOUT_MS: u64 = 60;
@@ -31,13 +31,12 @@ fn profile() -> Profile {
 }
 
 fn config(addr: SocketAddr) -> MonitorConfig {
-    MonitorConfig {
-        transport: Transport::RtuOverTcp,
-        poll_interval: Duration::from_secs(30),
-        back_off_min: Duration::from_millis(40),
-        back_off_max: Duration::from_millis(80),
-        ..MonitorConfig::new(profile(), addr.to_string(), 1)
-    }
+    let mut config = MonitorConfig::new(profile(), addr.to_string(), 1);
+    config.at.endpoint = Endpoint::RtuOverTcp(addr.to_string());
+    config.at.back_off_min = Duration::from_millis(40);
+    config.at.back_off_max = Duration::from_millis(80);
+    config.unit.poll_interval = Duration::from_secs(30);
+    config
 }
 
 fn framed(unit: u8, pdu: &[u8]) -> Vec<u8> {
@@ -228,10 +227,8 @@ fn a_silent_unit_is_given_up_and_tried_again_after_the_back_off() {
 fn rtu_without_a_probe_block_is_refused() {
     let mut profile = profile();
     profile.probe_block = None;
-    let config = MonitorConfig {
-        transport: Transport::RtuOverTcp,
-        ..MonitorConfig::new(profile, "127.0.0.1:502", 1)
-    };
+    let mut config = MonitorConfig::new(profile, "127.0.0.1:502", 1);
+    config.at.endpoint = Endpoint::RtuOverTcp("127.0.0.1:502".into());
     assert!(matches!(
         Monitor::start(config),
         Err(HardwareError::BadSetting { .. })

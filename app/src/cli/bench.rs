@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use gridloom_consensus::{Checks, bench_heights};
 use gridloom_core::TwinOptions;
 use gridloom_units::Tick;
 
@@ -21,6 +20,12 @@ enum Area {
     Twin,
     /// Consensus, heights per second.
     Ledger,
+    /// Four node processes on this machine: transactions per second, latency.
+    Node,
+    /// Market slots and days of many homes.
+    Market,
+    /// A thousand emulated devices, beside pymodbus.
+    Devices,
 }
 
 /// Arguments of `bench`.
@@ -28,9 +33,18 @@ enum Area {
 pub struct BenchArgs {
     /// Area.
     area: Area,
+    /// Rates the node benchmark offers one after the other, 1/s.
+    #[arg(long, value_delimiter = ',', default_value = "1000,2000,3000")]
+    rates: Vec<u32>,
+    /// Seconds of every measurement (nodes, devices).
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
+    /// Emulated devices.
+    #[arg(long, default_value_t = 1_000)]
+    devices: u16,
 }
 
 /// Measures and prints.
@@ -39,6 +53,12 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         Area::Flow => flow()?,
         Area::Twin => twin()?,
         Area::Ledger => ledger()?,
+        Area::Node => super::bench_node::figures(&args.rates, args.seconds)?,
+        Area::Market => super::bench_market::figures()?,
+        Area::Devices => super::check_devices::bench(gridloom_hardware::gates::BenchOptions {
+            devices: args.devices,
+            seconds: args.seconds,
+        })?,
     };
     let pass = output::figures(&figures, args.json);
     Ok(if pass {
@@ -126,28 +146,10 @@ fn twin() -> Result<Vec<Figure>> {
     ])
 }
 
-/// Decided heights per second; the peer is the prototype recorded in the
-/// project's ledger reference (signatures checked once per process).
+/// Consensus, the curves over clusters, and whole days of execution.
 fn ledger() -> Result<Vec<Figure>> {
-    let mut figures = Vec::new();
-    for (validators, heights, recorded) in
-        [(4_u16, 2_000, 1_390.0), (7, 700, 843.0), (20, 60, 208.0)]
-    {
-        let begun = Instant::now();
-        let mut clock = || begun.elapsed().as_secs_f64();
-        let bench = bench_heights(validators, heights, Checks::Once, &mut clock)?;
-        let case = format!("{validators} validators");
-        figures.push(Figure {
-            case,
-            metric: "heights_per_s".into(),
-            value: bench.heights_per_s,
-            unit: "1/s".into(),
-            target: None,
-            pass: None,
-            peer: Some(format!("recorded prototype: {recorded} 1/s")),
-            ratio: Some(bench.heights_per_s / recorded),
-        });
-    }
+    let mut figures = super::bench_ledger::heights()?;
+    figures.extend(super::bench_ledger::scaling()?);
     let begun = Instant::now();
     let mut clock_us = || u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     let days = gridloom_ledger::bench::run(&gridloom_ledger::bench::standard(), &mut clock_us)

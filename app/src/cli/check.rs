@@ -18,8 +18,22 @@ use super::scene;
 enum Area {
     /// Power flow against reference solutions.
     Grid,
+    /// Proofs, node tiers, conservation, privacy, splits and merges of the ledgers.
+    Ledger,
+    /// Physical devices beside other people's software.
+    Devices,
     /// Determinism, rewind and books of the whole twin.
     Twin,
+    /// The database of a run on SQLite and PostgreSQL, and killed writers.
+    Cloud,
+    /// Node processes killed at random moments, and damaged files.
+    Node,
+    /// Price, allocation, settlement and stability of the market.
+    Market,
+    /// Tampered meters, drifting M-LMDs and honest ones, over many seeds.
+    Truth,
+    /// The control room: alarms, time, stories, window, rewind at scale.
+    Room,
 }
 
 /// Arguments of `check`.
@@ -33,6 +47,45 @@ pub struct CheckArgs {
     /// Simulated minutes the twin's gates run.
     #[arg(long, default_value_t = 60)]
     minutes: u64,
+    /// Kills of the node gates.
+    #[arg(long, default_value_t = 200)]
+    kills: u32,
+    /// Seed of the node gates.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Random cases of the market's gates.
+    #[arg(long, default_value_t = 1_000_000)]
+    cases: u64,
+    /// Streets per week of the market's stability gates; seeds of meter truth.
+    #[arg(long, default_value_t = 20)]
+    seeds: u64,
+    /// Drawn cases of meter truth, beside the scene as it is written.
+    #[arg(long, default_value_t = 4)]
+    drawn: u64,
+    /// Print the market's table of steering variants instead of its gates.
+    #[arg(long)]
+    stability: bool,
+    /// Simulated time the ledger's gates run the scene for.
+    #[arg(long, default_value = "09:00", value_parser = gridloom_units::SimTime::parse)]
+    until: gridloom_units::SimTime,
+    /// Meters of the ledger's split and merge, and of the street that the room's gates rewind.
+    #[arg(long, default_value_t = 1_000)]
+    meters: u32,
+    /// Run the shorter form of the gates of the devices.
+    #[arg(long)]
+    quick: bool,
+    /// Random rewinds of the room's gates.
+    #[arg(long, default_value_t = 1_000)]
+    trials: usize,
+    /// Ticks the room's gates simulate before they rewind.
+    #[arg(long, default_value_t = 600)]
+    ticks: u64,
+    /// Groups of the room's gates to run (default: all).
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Meters of the room's larger street.
+    #[arg(long, default_value_t = 10_000)]
+    large: usize,
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
@@ -41,13 +94,45 @@ pub struct CheckArgs {
 /// Runs the gates; exit code 1 when one falls short.
 pub fn run(args: &CheckArgs) -> Result<ExitCode> {
     let figures = match args.area {
+        Area::Devices => super::check_devices::figures(args.quick),
         Area::Grid => super::grid_gates::figures(),
-        Area::Twin => {
-            let path = match &args.scene {
-                Some(path) => path.clone(),
-                None => scene::default_scene()?,
+        Area::Ledger => super::check_ledger::figures(&scene_of(args)?, args.until, args.meters)?,
+        Area::Twin => twin(&scene_of(args)?, args.minutes)?,
+        Area::Truth => {
+            let minutes = if args.minutes == 60 {
+                480
+            } else {
+                args.minutes
             };
-            twin(&path, args.minutes)?
+            super::check_truth::figures(
+                &scene_of(args)?,
+                super::check_truth::Extent {
+                    seeds: args.seeds,
+                    drawn: args.drawn,
+                    minutes,
+                },
+            )?
+        }
+        Area::Cloud => super::check_cloud::figures(&scene_of(args)?, args.minutes)?,
+        Area::Node => super::check_node::figures(args.kills, args.seed)?,
+        Area::Market if args.stability => {
+            super::check_market::table(args.seeds)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Area::Market => super::check_market::figures(super::check_market::Extent {
+            cases: args.cases,
+            seeds: args.seeds,
+            show: !args.json,
+        })?,
+        Area::Room => {
+            let options = super::check_room::RoomOptions {
+                meters: args.meters as usize,
+                trials: args.trials,
+                ticks: args.ticks.max(60),
+                large: args.large,
+                only: args.only.clone(),
+            };
+            super::check_room::figures(&scene_of(args)?, &options)?
         }
     };
     let pass = output::figures(&figures, args.json);
@@ -58,13 +143,24 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode> {
     })
 }
 
+/// The scene the gates run on.
+fn scene_of(args: &CheckArgs) -> Result<PathBuf> {
+    match &args.scene {
+        Some(path) => Ok(path.clone()),
+        None if matches!(args.area, Area::Truth) => {
+            Ok(scene::default_scene()?.with_file_name("meter_tampering.scene.ron"))
+        }
+        None => scene::default_scene(),
+    }
+}
+
 /// A gate on a count that must be zero.
-fn none(case: &str, metric: &str, value: f64, unit: &str) -> Figure {
+pub(super) fn none(case: &str, metric: &str, value: f64, unit: &str) -> Figure {
     gate(case, metric, value, unit, 0.0)
 }
 
 /// A gate on a value that must not exceed a limit.
-fn gate(case: &str, metric: &str, value: f64, unit: &str, limit: f64) -> Figure {
+pub(super) fn gate(case: &str, metric: &str, value: f64, unit: &str, limit: f64) -> Figure {
     Figure {
         case: case.into(),
         metric: metric.into(),
@@ -179,7 +275,7 @@ fn twin(path: &Path, minutes: u64) -> Result<Vec<Figure>> {
     let failed = watch
         .finish(&mut plain)
         .iter()
-        .filter(|outcome| !outcome.met)
+        .filter(|outcome| outcome.missed())
         .count();
     if whole {
         figures.push(none(

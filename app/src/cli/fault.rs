@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
-use gridloom_flow::{Complex, FaultKind};
+use gridloom_flow::{Complex, Fault, FaultKind, FaultPlace, Network, PortId};
 
 use super::{output, solve};
 
@@ -15,6 +15,9 @@ enum Kind {
     /// All phases to earth.
     #[value(name = "3ph")]
     ThreePhase,
+    /// All phases together, without earth.
+    #[value(name = "3phf")]
+    ThreePhaseFree,
     /// Phase to phase.
     Ll,
     /// Two phases to earth.
@@ -30,8 +33,14 @@ pub struct FaultArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Bus of the fault.
+    #[arg(long, required_unless_present = "line", conflicts_with = "line")]
+    bus: Option<String>,
+    /// Line of the fault, instead of a bus.
     #[arg(long)]
-    bus: String,
+    line: Option<String>,
+    /// Where on the line, from its first end (0) to its second (1).
+    #[arg(long, requires = "line", default_value_t = 0.5)]
+    at: f64,
     /// Kind of fault.
     #[arg(long = "type", value_enum)]
     kind: Kind,
@@ -59,17 +68,58 @@ fn impedance(text: &str) -> Result<Complex, String> {
     Ok(Complex::new(number(r)?, number(x)?))
 }
 
-/// Computes the fault from the loaded state with loads as impedances.
+/// Fault id in the running network.
+const ID: u32 = 0;
+
+/// What is printed of a fault.
+struct Found {
+    /// How it was found.
+    mode: &'static str,
+    currents: Vec<(u8, Complex)>,
+    voltages: Vec<(u8, Complex)>,
+}
+
+/// Computes the fault from the loaded state: at a bus with the loads as
+/// impedances; on a line, or where the current of a plant is limited, in the
+/// running network.
 pub fn run(args: &FaultArgs) -> Result<ExitCode> {
     let mut network = solve::network(&args.file, false)?;
-    let bus = network
-        .bus_index(&args.bus)
-        .with_context(|| format!("no bus `{}`", args.bus))?;
     if !network.solve_exactly().converged {
         bail!("the network has no solution before the fault");
     }
-    let kind = match (args.kind, &args.phases[..]) {
-        (Kind::ThreePhase, []) => FaultKind::ThreePhase,
+    // A study solves for the state its impedances belong to.
+    network.solve();
+    let kind = kind(args)?;
+    let (place, name) = match (&args.bus, &args.line) {
+        (_, Some(id)) => {
+            let line = network
+                .line_index(id)
+                .with_context(|| format!("no line `{id}`"))?;
+            let position = args.at;
+            let place = FaultPlace::Line { line, position };
+            (place, format!("line {id} at {position}"))
+        }
+        (Some(id), None) => {
+            let bus = network
+                .bus_index(id)
+                .with_context(|| format!("no bus `{id}`"))?;
+            (FaultPlace::Bus(bus), format!("bus {id}"))
+        }
+        (None, None) => bail!("give --bus or --line"),
+    };
+    let limited = (0..network.port_count()).any(|p| network.port_limit(PortId(p as u32)).is_some());
+    let found = match place {
+        FaultPlace::Bus(bus) if !limited => study(&mut network, bus, kind, args.z)?,
+        _ => running(&mut network, place, kind, args.z)?,
+    };
+    print(args, kind, &name, &found);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn kind(args: &FaultArgs) -> Result<FaultKind> {
+    Ok(match (args.kind, &args.phases[..]) {
+        (Kind::ThreePhase, []) => FaultKind::ThreePhaseEarth,
+        (Kind::ThreePhaseFree, []) => FaultKind::ThreePhase,
         (Kind::Ll, []) => FaultKind::LineLine(1, 2),
         (Kind::Ll, &[a, b]) => FaultKind::LineLine(a, b),
         (Kind::Llg, []) => FaultKind::LineLineEarth(1, 2),
@@ -81,30 +131,78 @@ pub fn run(args: &FaultArgs) -> Result<ExitCode> {
                 "--phases does not fit --type: one for lg, two for ll and llg"
             ));
         }
+    })
+}
+
+fn study(network: &mut Network, bus: usize, kind: FaultKind, z: Complex) -> Result<Found> {
+    let fault = network.fault_study()?.fault(bus, kind, z)?;
+    let nodes = network.bus_nodes(bus).map(|n| network.node_at(n).1);
+    Ok(Found {
+        mode: "loads as impedances at rated voltage",
+        voltages: nodes.zip(fault.voltages).collect(),
+        currents: fault.conductors.into_iter().zip(fault.currents).collect(),
+    })
+}
+
+fn running(
+    network: &mut Network,
+    place: FaultPlace,
+    kind: FaultKind,
+    z_ohm: Complex,
+) -> Result<Found> {
+    let fault = Fault {
+        z_ohm,
+        ..Fault::bolted(place, kind)
     };
-    // A study solves for the state its impedances belong to.
-    network.solve();
-    let fault = network.fault_study()?.fault(bus, kind, args.z)?;
-    if args.json {
-        let currents: Vec<_> = fault
-            .conductors
-            .iter()
-            .zip(&fault.currents)
-            .map(|(c, i)| {
-                serde_json::json!({ "conductor": c, "i_amps": i.abs(), "i_deg": i.arg_deg() })
-            })
-            .collect();
-        let object = serde_json::json!({ "bus": args.bus, "currents": currents });
-        output::line(&object.to_string());
-        return Ok(ExitCode::SUCCESS);
+    network.set_fault(ID, Some(fault))?;
+    let report = network.solve();
+    if !report.converged {
+        bail!(
+            "the network has no solution with the fault ({:?})",
+            report.verdict
+        );
     }
-    output::line(&format!("{:?} at bus {}", kind, args.bus));
-    for (conductor, current) in fault.conductors.iter().zip(&fault.currents) {
+    let reading = network
+        .fault_reading(ID)
+        .context("the fault is not in the network")?;
+    Ok(Found {
+        mode: "running network, loads by their laws and as impedances below 0.7 pu",
+        currents: reading.currents,
+        voltages: reading.voltages,
+    })
+}
+
+fn print(args: &FaultArgs, kind: FaultKind, name: &str, found: &Found) {
+    if args.json {
+        let list = |values: &[(u8, Complex)], size: &str, angle: &str| -> Vec<_> {
+            values
+                .iter()
+                .map(|(c, x)| {
+                    serde_json::json!({ "conductor": c, size: x.abs(), angle: x.arg_deg() })
+                })
+                .collect()
+        };
+        let object = serde_json::json!({
+            "bus": args.bus, "line": args.line, "type": format!("{kind:?}"), "mode": found.mode,
+            "currents": list(&found.currents, "i_amps", "i_deg"),
+            "voltages": list(&found.voltages, "v_volts", "v_deg"),
+        });
+        output::line(&object.to_string());
+        return;
+    }
+    output::line(&format!("{kind:?} at {name} ({})", found.mode));
+    for (conductor, current) in &found.currents {
         output::line(&format!(
             "  conductor {conductor}: {:.2} A at {:.2} deg",
             current.abs(),
             current.arg_deg()
         ));
     }
-    Ok(ExitCode::SUCCESS)
+    for (conductor, volts) in &found.voltages {
+        output::line(&format!(
+            "  voltage {conductor}: {:.2} V at {:.2} deg",
+            volts.abs(),
+            volts.arg_deg()
+        ));
+    }
 }

@@ -2,6 +2,7 @@
 //! where they stand beside it.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use gridloom_dss::gates::{self, Gate};
 
@@ -18,7 +19,8 @@ pub fn given_data() -> Option<PathBuf> {
 /// Runs every gate of the area.
 pub fn figures() -> Vec<Figure> {
     let mut all = gates::kept();
-    all.extend(gates::no_solution());
+    let begun = Instant::now();
+    all.extend(gates::no_solution(&mut || begun.elapsed().as_secs_f64()));
     match given_data() {
         Some(data) => all.extend(gates::given(&data)),
         None => output::error(

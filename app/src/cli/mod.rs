@@ -3,23 +3,51 @@
 //! Exit codes: 0 done and every expectation met, 1 an expectation, gate or
 //! file failed, 2 wrong arguments (clap).
 
+mod archive;
 mod bench;
+mod bench_ledger;
+mod bench_market;
+mod bench_node;
+mod bill;
 mod check;
+mod check_cloud;
+mod check_devices;
+mod check_ledger;
+mod check_market;
+mod check_market_bids;
+mod check_market_ledger;
+mod check_node;
+mod check_room;
+mod check_truth;
+mod cloud;
 mod device;
+mod device_scene;
+mod device_twin;
 mod fault;
 mod grid_gates;
 mod import;
+mod ledger_dir;
+mod market;
+mod market_tiers;
+mod node;
 #[cfg(feature = "window")]
 mod open;
 mod output;
+mod plot_wall;
+mod race;
+mod records;
 mod run;
+mod run_agents;
+mod scale;
 mod scene;
 #[cfg(feature = "window")]
 mod shot;
 mod solve;
+mod sweep;
+mod trace;
 mod validate;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -37,9 +65,13 @@ struct Cli {
     #[arg(long, value_name = "SCENE")]
     scene: Option<PathBuf>,
 
-    /// Watch a physical Modbus TCP meter beside an entity (monitor mode); repeatable.
-    #[arg(long = "bind", value_name = "ENTITY=PROFILE@HOST:PORT")]
+    /// Watch a physical device beside an entity (monitor mode); repeatable.
+    #[arg(long = "bind", value_name = "ENTITY=PROFILE@ADDRESS")]
     bindings: Vec<String>,
+
+    /// Sign the counters of bound devices with the keys in this folder, for the ledger.
+    #[arg(long, value_name = "DIR")]
+    sign: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -59,10 +91,26 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Run the gates of an area: target, measured value, pass or not.
     Check(check::CheckArgs),
+    /// Slots of a scene's market: prices, volumes and why a price is what it is.
+    Market(market::MarketArgs),
+    /// A household's bill: energy by type and origin, money, emissions.
+    Bill(bill::BillArgs),
+    /// Put many small ledgers through faults; every seed is a life that can be repeated.
+    Sweep(sweep::SweepArgs),
+    /// Follow energy of a home to the meter readings behind it and back, with proofs.
+    Trace(trace::TraceArgs),
+    /// Run a day of readings under several ledger configurations, side by side.
+    Race(race::RaceArgs),
     /// Turn an OpenDSS deck or a CSV table into the project's own RON files.
     Import(import::ImportArgs),
     /// Read, serve or check physical devices.
     Device(device::DeviceArgs),
+    /// Ask the database of a run.
+    Cloud(cloud::CloudArgs),
+    /// Run a ledger node on the network, set one up, or ask one how it is.
+    Node(node::NodeArgs),
+    /// Verify, list, prune or export the blocks in a stopped node's folder.
+    Ledger(ledger_dir::LedgerArgs),
 }
 
 /// Parses the arguments and runs the command.
@@ -70,7 +118,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     start_logging();
     let result = match cli.command {
-        None => open_window(cli.scene, &cli.bindings),
+        None => open_window(cli.scene, &cli.bindings, cli.sign.as_deref()),
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Validate(args)) => validate::run(&args),
         Some(Command::Solve(args)) => solve::run(&args),
@@ -79,8 +127,16 @@ pub fn run() -> ExitCode {
         Some(Command::Shot(args)) => shot::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Market(args)) => market::run(&args),
+        Some(Command::Bill(args)) => bill::run(&args),
+        Some(Command::Sweep(args)) => sweep::run(&args),
+        Some(Command::Trace(args)) => trace::run(&args),
+        Some(Command::Race(args)) => race::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Device(args)) => device::run(&args),
+        Some(Command::Cloud(args)) => cloud::run(&args),
+        Some(Command::Node(args)) => node::run(args),
+        Some(Command::Ledger(args)) => ledger_dir::run(&args),
     };
     match result {
         Ok(code) => code,
@@ -92,12 +148,20 @@ pub fn run() -> ExitCode {
 }
 
 #[cfg(feature = "window")]
-fn open_window(scene: Option<PathBuf>, bindings: &[String]) -> anyhow::Result<ExitCode> {
-    open::run(scene, bindings)
+fn open_window(
+    scene: Option<PathBuf>,
+    bindings: &[String],
+    sign: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
+    open::run(scene, bindings, sign)
 }
 
 #[cfg(not(feature = "window"))]
-fn open_window(_scene: Option<PathBuf>, _bindings: &[String]) -> anyhow::Result<ExitCode> {
+fn open_window(
+    _scene: Option<PathBuf>,
+    _bindings: &[String],
+    _sign: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
     anyhow::bail!(
         "this build has no window (feature `window` is off): use `gridloom run SCENE`, or build \
          with default features"
@@ -107,11 +171,15 @@ fn open_window(_scene: Option<PathBuf>, _bindings: &[String]) -> anyhow::Result<
 /// Logs go to standard error; `RUST_LOG` chooses what is shown.
 fn start_logging() {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,arc_malachitebft=error,wgpu=error,naga=error"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new(
+            "warn,gridloom_node=info,arc_malachitebft=error,libp2p=error,wgpu=error,naga=error",
+        )
+    });
     // A second subscriber (set by a test harness) is no reason to stop.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr)
         .try_init();
 }

@@ -2,22 +2,27 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use gridloom_core::{Twin, TwinOptions};
 
 use super::scene;
-use crate::session::TwinSession;
+use crate::devices::DeviceHub;
+use crate::session::{self, Origin, TwinSession};
 use crate::window;
 
 /// Speed at which the window starts, simulated seconds per second.
 const START_SPEED: f64 = 60.0;
 
+/// Time between two signed readings of a counter.
+const SIGN_EVERY: Duration = Duration::from_secs(10);
+
 /// Opens the window on a scene.
 ///
 /// # Errors
 /// Without a display, or when the scene has problems.
-pub fn run(scene: Option<PathBuf>, bindings: &[String]) -> Result<ExitCode> {
+pub fn run(scene: Option<PathBuf>, bindings: &[String], sign: Option<&Path>) -> Result<ExitCode> {
     if !window::display_available() {
         bail!("{}", window::NO_DISPLAY);
     }
@@ -31,7 +36,8 @@ pub fn run(scene: Option<PathBuf>, bindings: &[String]) -> Result<ExitCode> {
         .unwrap_or_else(|| Path::new("."))
         .to_path_buf();
     for binding in &mut loaded.scene.bindings {
-        binding.profile = folder.join(&binding.profile).to_string_lossy().into_owned();
+        let path = crate::devices::profile_path(&binding.profile, &folder);
+        binding.profile = path.to_string_lossy().into_owned();
     }
     for text in bindings {
         let binding = scene::parse_binding(text)?;
@@ -50,8 +56,19 @@ pub fn run(scene: Option<PathBuf>, bindings: &[String]) -> Result<ExitCode> {
             ..TwinOptions::default()
         },
     )?;
-    let monitors = scene::bind_devices(&twin)?;
-    let session = TwinSession::start(twin, monitors, START_SPEED)?;
+    let mut devices = DeviceHub::start()?;
+    if let Some(folder) = sign {
+        devices.sign(folder, SIGN_EVERY)?;
+    }
+    devices.bind_scene(&twin)?;
+    let origin = Origin {
+        library: session::library(&path),
+        path,
+        loader: Some(Box::new(|path, options| {
+            scene::twin(path, options).map_err(|error| format!("{error:#}"))
+        })),
+    };
+    let session = TwinSession::start(twin, devices, START_SPEED, origin)?;
     let exit = window::run(Box::new(session));
     Ok(if exit.is_success() {
         ExitCode::SUCCESS

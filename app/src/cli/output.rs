@@ -39,6 +39,11 @@ pub fn error(text: &str) {
     let _ = writeln!(std::io::stderr(), "error: {text}");
 }
 
+/// Prints a line of progress to standard error.
+pub fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Prints figures as a table or as JSON lines; returns whether all passed.
 pub fn figures(figures: &[Figure], json: bool) -> bool {
     if json {

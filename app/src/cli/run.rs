@@ -14,7 +14,9 @@ use gridloom_core::report::Summary;
 use gridloom_units::{SimTime, Tick};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{output, scene};
+use super::archive::Recorder;
+use super::run_agents::{AgentArgs, Outside, words};
+use super::{output, records, scene};
 
 /// Arguments of `run`.
 #[derive(Args)]
@@ -31,15 +33,33 @@ pub struct RunArgs {
     /// Write summary.json, expectations.json and events.csv into this folder.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    /// Write the sequence of events (1 ms stamps, causes) as a table.
+    #[arg(long, value_name = "FILE")]
+    soe: Option<PathBuf>,
+    /// Write the fault records as COMTRADE (IEEE C37.111-2013) into this folder.
+    #[arg(long, value_name = "DIR")]
+    comtrade: Option<PathBuf>,
     /// Write the state hash after every tick, one a line.
     #[arg(long, value_name = "FILE")]
     hashes: Option<PathBuf>,
+    /// Write what the ledgers decide into a database as the run goes on: a SQLite file,
+    /// or postgres://user@host/name.
+    #[arg(long, value_name = "DATABASE")]
+    db: Option<String>,
+    /// Say on standard error after each slot that its facts are in the database.
+    #[arg(long, requires = "db", hide = true)]
+    db_progress: bool,
     /// Threads of the task pool (the result never depends on it).
     #[arg(long)]
     threads: Option<usize>,
+    /// Let the scene's autopilot act (what a good operator does).
+    #[arg(long)]
+    autopilot: bool,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    agents: AgentArgs,
 }
 
 /// Runs the scene; exit code 1 when an expectation is not met.
@@ -47,6 +67,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
     let options = TwinOptions {
         seed: args.seed,
         threads: args.threads,
+        autopilot: args.autopilot,
         ..TwinOptions::default()
     };
     let mut twin = scene::twin(&args.scene, options)?;
@@ -56,17 +77,36 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
     let end_time = end.start(twin.tick_ms());
     let mut expectations =
         Expectations::new(&twin.scene().scene.expect, end_time).map_err(|e| anyhow!(e))?;
-    let bar = progress(end.0, args.json);
+    let mut recorder = match &args.db {
+        Some(url) => Some(Recorder::open(url, &mut twin)?),
+        None => None,
+    };
+    let mut outside = Outside::start(&args.agents, &mut twin)?;
+    let bar = progress(end.0, args.json || args.db_progress);
     let started = Instant::now();
     while twin.tick() < end {
+        outside.before_tick(&mut twin);
         twin.step();
+        outside.after_tick(&mut twin);
         expectations.observe(&mut twin);
+        if let Some(recorder) = &mut recorder
+            && recorder.observe(&mut twin)?
+            && args.db_progress
+        {
+            output::error(&format!("committed {}", recorder.slots));
+        }
         if twin.tick().0.is_multiple_of(600) {
             bar.set_position(twin.tick().0);
             bar.set_message(twin.time().to_string()[..5].to_owned());
         }
     }
+    if let Some(recorder) = &mut recorder {
+        recorder.flush(&mut twin)?;
+    }
     bar.finish_and_clear();
+    if let Some(counts) = outside.finish(&twin)? {
+        output::note(&words(&counts));
+    }
     let wall_s = started.elapsed().as_secs_f64();
     let outcomes = expectations.finish(&mut twin);
     let summary = Summary::of(&mut twin);
@@ -75,14 +115,31 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
     } else {
         print_summary(&summary, wall_s);
         print_outcomes(&outcomes);
+        if let (Some(recorder), Some(url)) = (&recorder, &args.db) {
+            output::line("");
+            output::line(&format!(
+                "database: {} rows of run {} in {url}",
+                recorder.rows(),
+                recorder.run_id()
+            ));
+        }
     }
     if let Some(file) = &args.hashes {
         write_hashes(file, twin.hashes())?;
     }
+    if let Some(file) = &args.soe {
+        records::write_soe(file, &twin)?;
+    }
+    if let Some(folder) = &args.comtrade {
+        let count = records::write_comtrade(folder, &twin)?;
+        if !args.json {
+            output::line(&format!("{count} fault records in {}", folder.display()));
+        }
+    }
     if let Some(folder) = &args.report {
         write_report(folder, &summary, &outcomes, &mut twin)?;
     }
-    let met = outcomes.iter().all(|outcome| outcome.met);
+    let met = !outcomes.iter().any(Outcome::missed);
     Ok(if met {
         ExitCode::SUCCESS
     } else {
@@ -155,9 +212,15 @@ fn print_summary(s: &Summary, wall_s: f64) {
     }
     line("");
     line(&format!(
-        "market: {} slots settled; traded {:.3} kWh, bought {:.3}, sold {:.3}",
-        s.slots_settled, s.traded_kwh, s.bought_kwh, s.sold_kwh
+        "market: {} slots settled; traded {:.3} kWh, bought {:.3}, sold {:.3}, of that between clusters {:.3}",
+        s.slots_settled, s.traded_kwh, s.bought_kwh, s.sold_kwh, s.between_kwh
     ));
+    if s.lots_left_over != (0, 0) {
+        line(&format!(
+            "between clusters: {} lots found no room in their slot, {} slots could not be cleared",
+            s.lots_left_over.0, s.lots_left_over.1
+        ));
+    }
     line(&format!(
         "books: money off by {} nano-EUR, energy off by {} Wh",
         s.money_off_nano_eur, s.energy_off_wh
@@ -176,14 +239,18 @@ fn print_summary(s: &Summary, wall_s: f64) {
     line(&format!("alarms raised: {}", s.alarms));
 }
 
-fn print_outcomes(outcomes: &[Outcome]) {
+pub(super) fn print_outcomes(outcomes: &[Outcome]) {
     if outcomes.is_empty() {
         return;
     }
     output::line("");
     output::line("expectations");
     for outcome in outcomes {
-        let mark = if outcome.met { "met " } else { "NOT " };
+        let mark = match (outcome.reached, outcome.met) {
+            (false, _) => "-   ",
+            (true, true) => "met ",
+            (true, false) => "NOT ",
+        };
         output::line(&format!("  {mark} {}: {}", outcome.what, outcome.seen));
     }
 }
@@ -213,7 +280,7 @@ fn write_report(
     write("summary.json", serde_json::to_string_pretty(summary)?)?;
     let outcomes: Vec<_> = outcomes
         .iter()
-        .map(|o| serde_json::json!({ "what": o.what, "seen": o.seen, "met": o.met }))
+        .map(|o| serde_json::json!({ "what": o.what, "seen": o.seen, "met": o.met, "reached": o.reached }))
         .collect();
     write(
         "expectations.json",

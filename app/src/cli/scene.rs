@@ -46,6 +46,27 @@ pub fn twin(path: &Path, options: TwinOptions) -> Result<Twin> {
     Ok(Twin::new(load(path)?, options)?)
 }
 
+/// The same, running for at least `hours` hours.
+///
+/// # Errors
+/// When the scene has problems or cannot be built.
+pub fn twin_for(path: &Path, options: TwinOptions, hours: f64) -> Result<Twin> {
+    let mut loaded = load(path)?;
+    loaded.scene.duration_h = loaded.scene.duration_h.max(hours);
+    Ok(Twin::new(loaded, options)?)
+}
+
+/// The same without the scene's own events, for commands that draw theirs.
+///
+/// # Errors
+/// When the scene has problems or cannot be built.
+pub fn twin_without_events(path: &Path, options: TwinOptions, hours: f64) -> Result<Twin> {
+    let mut loaded = load(path)?;
+    loaded.scene.duration_h = loaded.scene.duration_h.max(hours);
+    loaded.scene.events.clear();
+    Ok(Twin::new(loaded, options)?)
+}
+
 /// The default scene: beside the working directory, beside the program, or
 /// where the program was built.
 ///
@@ -75,33 +96,6 @@ pub fn default_scene() -> Result<PathBuf> {
         })
 }
 
-/// Starts a monitor for every bound entity of a scene.
-///
-/// # Errors
-/// When a device profile cannot be read.
-#[cfg(feature = "window")]
-pub fn bind_devices(twin: &Twin) -> Result<Vec<crate::session::BoundMonitor>> {
-    use gridloom_hardware::{Monitor, MonitorConfig, Profile};
-    twin.scene()
-        .scene
-        .bindings
-        .iter()
-        .map(|binding| {
-            let profile = Profile::load(Path::new(&binding.profile))?;
-            let mut config = MonitorConfig::new(profile, &binding.address, binding.unit);
-            config.poll_interval = std::time::Duration::from_millis(binding.poll_ms);
-            let device = twin.device(&binding.entity).ok_or_else(|| {
-                anyhow::anyhow!("binding of `{}`: no such entity", binding.entity)
-            })?;
-            config.device = device;
-            Ok(crate::session::BoundMonitor::new(
-                device,
-                Monitor::start(config)?,
-            ))
-        })
-        .collect()
-}
-
 /// Time between two polls of a device bound on the command line, ms.
 #[cfg(feature = "window")]
 const POLL_MS: u64 = 1_000;
@@ -121,6 +115,8 @@ pub fn parse_binding(text: &str) -> Result<gridloom_model::scene::BindingSpec> {
         address: address.to_owned(),
         unit: 1,
         poll_ms: POLL_MS,
+        mode: gridloom_model::scene::BindingMode::Monitor,
+        serial: None,
     })
 }
 

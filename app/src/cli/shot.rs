@@ -6,20 +6,38 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
-use gridloom_core::TwinOptions;
+use gridloom_core::branch::first_difference;
 use gridloom_core::playback::PlaybackState;
 use gridloom_core::view::{SceneView, Selected};
+use gridloom_core::{Command, Twin, TwinOptions};
 use gridloom_units::{SimTime, Tick};
 use indicatif::ProgressBar;
 
 use super::scene;
-use crate::window::{self, ShotOptions, ThemeName};
+use crate::session;
+use crate::window::{self, Desk, Other, Pane, ShotOptions, ThemeName, Workspace, WorldView};
 
 /// Theme on the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Theme {
     Day,
     Night,
+}
+
+/// Workspace on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WorkspaceName {
+    Operate,
+    Train,
+    Engineer,
+}
+
+/// View of the world on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum View {
+    SingleLine,
+    Neighbourhood,
+    Layers,
 }
 
 /// Arguments of `shot`.
@@ -32,8 +50,27 @@ pub struct ShotArgs {
     #[arg(long, value_parser = SimTime::parse)]
     at: SimTime,
     /// Workspace.
-    #[arg(long, default_value = "operate")]
-    view: String,
+    #[arg(long, value_enum, default_value = "operate")]
+    workspace: WorkspaceName,
+    /// View of the world.
+    #[arg(long, value_enum, default_value = "single-line")]
+    view: View,
+    /// Presenter mode: world and captions only.
+    #[arg(long)]
+    presenter: bool,
+    /// Let the scene's autopilot act.
+    #[arg(long)]
+    autopilot: bool,
+    /// Open the breaker of an M-LMD at a time, for example M4@11:58; repeatable.
+    #[arg(long = "open", value_name = "MLMD@TIME", value_parser = opening)]
+    openings: Vec<(String, SimTime)>,
+    /// Operate the selected breaker at this time and show the run without that
+    /// beside it (Engineer workspace).
+    #[arg(long, value_name = "TIME", value_parser = SimTime::parse)]
+    fork: Option<SimTime>,
+    /// Tab of the Engineer workspace in front.
+    #[arg(long, value_enum)]
+    tab: Option<Tab>,
     /// Selected entity: id of a home, battery, M-LMD or LG-Aggregator, or `LEDGER:HEIGHT`.
     #[arg(long, value_name = "ID")]
     select: Option<String>,
@@ -51,6 +88,30 @@ pub struct ShotArgs {
     output: PathBuf,
 }
 
+/// Tabs of the Engineer workspace.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Tab {
+    Notes,
+    Votes,
+    Catalogue,
+    Phasors,
+    Curves,
+    Waveforms,
+}
+
+impl Tab {
+    fn pane(self) -> Pane {
+        match self {
+            Self::Notes => Pane::Notes,
+            Self::Votes => Pane::Votes,
+            Self::Catalogue => Pane::Catalogue,
+            Self::Phasors => Pane::Phasor,
+            Self::Curves => Pane::Curves,
+            Self::Waveforms => Pane::Waves,
+        }
+    }
+}
+
 fn size(text: &str) -> Result<(u32, u32), String> {
     let (w, h) = text
         .split_once('x')
@@ -66,10 +127,34 @@ fn size(text: &str) -> Result<(u32, u32), String> {
     Ok((w, h))
 }
 
+/// Reads `M4@11:58`.
+fn opening(text: &str) -> Result<(String, SimTime), String> {
+    let (id, at) = text
+        .split_once('@')
+        .ok_or_else(|| format!("`{text}` is not MLMD@TIME: write M4@11:58"))?;
+    Ok((id.to_owned(), SimTime::parse(at)?))
+}
+
+/// The openings as commands with their ticks.
+fn openings(twin: &Twin, wanted: &[(String, SimTime)]) -> Result<Vec<(Tick, Command)>> {
+    wanted
+        .iter()
+        .map(|(id, at)| {
+            let device = twin
+                .device(id)
+                .ok_or_else(|| anyhow!("--open: the scene has no `{id}`"))?;
+            let tick = Tick(at.as_millis() / twin.tick_ms());
+            Ok((tick, Command::OpenBreaker(device)))
+        })
+        .collect()
+}
+
 /// Runs the scene to the moment and draws it.
 pub fn run(args: &ShotArgs) -> Result<ExitCode> {
     let options = TwinOptions {
         seed: args.seed,
+        rewindable: args.fork.is_some(),
+        autopilot: args.autopilot,
         ..TwinOptions::default()
     };
     let mut twin = scene::twin(&args.scene, options)?;
@@ -77,8 +162,14 @@ pub fn run(args: &ShotArgs) -> Result<ExitCode> {
     if target > twin.end() {
         bail!("{} lies after the end of the scene", args.at);
     }
+    let openings = openings(&twin, &args.openings)?;
     let bar = ProgressBar::new(target.0);
     while twin.tick() < target {
+        for (tick, command) in &openings {
+            if *tick == twin.tick() {
+                twin.send(command.clone());
+            }
+        }
         twin.step();
         if twin.tick().0.is_multiple_of(600) {
             bar.set_position(twin.tick().0);
@@ -91,9 +182,30 @@ pub fn run(args: &ShotArgs) -> Result<ExitCode> {
         .as_deref()
         .map(|id| find(&scene_view, id))
         .transpose()?;
+    let other = args
+        .fork
+        .map(|at| fork(&mut twin, at, target, select))
+        .transpose()?;
     let view = Arc::new(twin.view(select));
+    let mut desk = Desk {
+        library: Arc::new(session::library(&args.scene)),
+        ..session::desk_of(&twin)
+    };
+    desk.other = other;
+    let paused = matches!(args.workspace, WorkspaceName::Engineer);
     let options = ShotOptions {
-        view: args.view.clone(),
+        workspace: match args.workspace {
+            WorkspaceName::Operate => Workspace::Operate,
+            WorkspaceName::Train => Workspace::Train,
+            WorkspaceName::Engineer => Workspace::Engineer,
+        },
+        world: match args.view {
+            View::SingleLine => WorldView::SingleLine,
+            View::Neighbourhood => WorldView::Neighbourhood,
+            View::Layers => WorldView::Layers,
+        },
+        desk,
+        presenter: args.presenter,
         theme: match args.theme {
             Theme::Day => ThemeName::Day,
             Theme::Night => ThemeName::Night,
@@ -101,16 +213,49 @@ pub fn run(args: &ShotArgs) -> Result<ExitCode> {
         size: args.size,
         out: args.output.clone(),
         playback: PlaybackState {
-            playing: true,
+            playing: !paused,
             speed: 60.0,
             reached: 60.0,
             end: twin.end().start(twin.tick_ms()),
             ..PlaybackState::default()
         },
         select,
+        tab: args.tab.map(Tab::pane),
     };
     window::shot(view, &options).map_err(|error| anyhow!("{error}"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Goes back, operates the selected breaker, comes forward again, and has the
+/// run that was left stand beside.
+fn fork(twin: &mut Twin, at: SimTime, target: Tick, select: Option<Selected>) -> Result<Other> {
+    let Some(Selected::Mlmd(index)) = select else {
+        bail!("--fork operates a breaker: name one with --select");
+    };
+    let view = twin.view(None);
+    let (Some(spec), Some(state)) = (view.scene.mlmds.get(index), view.mlmds.get(index)) else {
+        bail!("the selected breaker is not known");
+    };
+    twin.seek(Tick(at.as_millis() / twin.tick_ms()));
+    twin.send(if state.closed {
+        Command::OpenBreaker(spec.device)
+    } else {
+        Command::CloseBreaker(spec.device)
+    });
+    twin.run_until(target);
+    let branch = twin
+        .branches()
+        .all()
+        .last()
+        .map(|branch| branch.id)
+        .ok_or_else(|| anyhow!("--fork must lie before --at"))?;
+    let mut left = twin.follow(branch, target)?;
+    Ok(Other {
+        id: branch,
+        differs_at: first_difference(twin.hashes(), left.hashes()),
+        hash: session::desk_of(&left).hash,
+        view: Arc::new(left.view(select)),
+    })
 }
 
 /// The entity with an id.

@@ -15,7 +15,7 @@ use bevy_egui::{
 use super::map::ribbons;
 use super::state::UiState;
 use super::theme::{ThemeName, Themes};
-use super::{Session, canvas, device, fonts, ui};
+use super::{Session, audience, canvas, device, fonts, ui};
 
 /// The session, held so that a resource may own it.
 #[derive(Resource)]
@@ -110,6 +110,7 @@ fn windowed(session: Box<dyn Session>) -> App {
             .disable::<bevy::log::LogPlugin>(),
     );
     shared(&mut app, session, UiState::default());
+    audience::add(&mut app);
     app.add_systems(Startup, |mut commands: Commands<'_, '_>| {
         commands.spawn(camera());
     })
@@ -121,14 +122,20 @@ fn windowed(session: Box<dyn Session>) -> App {
 fn pace(twin: Res<'_, Twin>, screen: Res<'_, Screen>, mut winit: ResMut<'_, WinitSettings>) {
     let Ok(session) = twin.0.lock() else { return };
     let playback = session.playback();
-    let wait = if playback.playing && !screen.state.reduce_motion {
+    let wait = if screen.state.morph.moving() || (playback.playing && !screen.state.reduce_motion) {
         Duration::from_millis(16)
     } else if playback.playing || playback.seeking.is_some() {
         Duration::from_millis(100)
     } else {
         // After a request the answer is a tick away; after that nothing
         // happens by itself, and a person's input wakes the window at once.
-        Duration::from_millis(if screen.quiet_s < 3.0 { 250 } else { 2_000 })
+        let watched = !screen.state.devices.seen.devices.is_empty();
+        Duration::from_millis(match (screen.quiet_s < 3.0, watched) {
+            (true, _) => 250,
+            // Values of physical devices go on arriving.
+            (false, true) => 2_000,
+            (false, false) => 10_000,
+        })
     };
     let mode = UpdateMode::reactive(wait);
     if winit.focused_mode != mode {
@@ -160,6 +167,7 @@ fn draw(
         return Ok(());
     };
     let view = session.latest();
+    screen.state.devices.seen = session.devices();
     let playback = session.playback();
     if screen.styled != Some(screen.state.theme) {
         let theme = screen.themes.get(screen.state.theme);
@@ -168,22 +176,22 @@ fn draw(
         clear.0 = Color::srgb_u8(base.r(), base.g(), base.b());
         screen.styled = Some(screen.state.theme);
     }
-    advance(&mut screen.state, playback.playing, time.delta_secs_f64());
-    let mut root = egui::Ui::new(
-        ctx.clone(),
-        egui::Id::new("gridloom"),
-        egui::UiBuilder::new()
-            .layer_id(egui::LayerId::background())
-            .max_rect(ctx.viewport_rect()),
-    );
-    let actions = ui::operate(
-        &mut root,
-        &view,
+    let desk = session.desk();
+    let dt_s = time.delta_secs_f64();
+    advance(&mut screen.state, &view, playback.playing, dt_s);
+    let points = ctx.viewport_rect().size() * ctx.zoom_factor();
+    let scale = screen.state.zoom((points.x, points.y));
+    if (ctx.zoom_factor() - scale).abs() > 1e-3 {
+        ctx.set_zoom_factor(scale);
+    }
+    let shown = ui::Shown {
+        view: &view,
         playback,
-        &mut screen.state,
-        &screen.themes,
-        false,
-    );
+        desk: &desk,
+        themes: &screen.themes,
+        paint_world: false,
+    };
+    let actions = ui::show(&mut root(&ctx), &shown, &mut screen.state);
     let seen = std::sync::Arc::as_ptr(&view) as usize;
     screen.quiet_s += time.delta_secs_f64();
     if !actions.is_empty() || screen.seen != seen {
@@ -195,6 +203,7 @@ fn draw(
     }
     let size = ctx.viewport_rect().size();
     canvas::upload(
+        canvas::MAIN,
         &mut screen.state.map.world,
         size,
         ctx.pixels_per_point(),
@@ -204,10 +213,32 @@ fn draw(
     Ok(())
 }
 
+/// The whole window as one place to draw on.
+pub fn root(ctx: &egui::Context) -> egui::Ui {
+    egui::Ui::new(
+        ctx.clone(),
+        egui::Id::new("gridloom"),
+        egui::UiBuilder::new()
+            .layer_id(egui::LayerId::background())
+            .max_rect(ctx.viewport_rect()),
+    )
+}
+
 /// Moves chevrons and markers in wall time, only while time runs.
-fn advance(state: &mut UiState, playing: bool, dt_s: f64) {
-    let dt_s = dt_s.min(0.1);
+pub fn advance(
+    state: &mut UiState,
+    view: &gridloom_core::view::ViewModel,
+    playing: bool,
+    wall_s: f64,
+) {
+    let dt_s = wall_s.min(0.1);
     state.blink_s += dt_s;
+    state.notice.1 += dt_s;
+    state.morph.advance(dt_s);
+    if playing {
+        let evaluated_ms = view.alarm_rates.evaluated.0;
+        state.watchdog.look(evaluated_ms, view.tick.0, wall_s);
+    }
     if !playing || state.reduce_motion {
         return;
     }

@@ -6,6 +6,7 @@
 //! keep their mesh.
 
 use bevy::asset::RenderAssetUsages;
+use bevy::camera::visibility::RenderLayers;
 use bevy::mesh::{Indices, PrimitiveTopology};
 use bevy::prelude::*;
 use bevy::sprite_render::AlphaMode2d;
@@ -13,15 +14,44 @@ use egui::epaint::{TessellationOptions, Tessellator};
 
 use super::map::cache::WorldLayers;
 
-/// Position of a layer mesh in [`WorldLayers`].
-#[derive(Component)]
-pub struct WorldLayer(usize);
+/// Render layer of the main window.
+pub const MAIN: usize = 0;
 
-/// Spawns one empty mesh per layer.
+/// Render layer of the audience's window.
+pub const AUDIENCE: usize = 1;
+
+/// A mesh of the world.
+#[derive(Component)]
+pub struct WorldLayer {
+    /// Position in [`WorldLayers`].
+    index: usize,
+    /// Window it belongs to, as a render layer.
+    window: usize,
+}
+
+/// Spawns one empty mesh per layer of the main window.
 pub fn spawn(
     mut commands: Commands<'_, '_>,
     mut meshes: ResMut<'_, Assets<Mesh>>,
     mut materials: ResMut<'_, Assets<ColorMaterial>>,
+) {
+    layers(MAIN, &mut commands, &mut meshes, &mut materials);
+}
+
+/// The same for the audience's window.
+pub fn spawn_audience(
+    mut commands: Commands<'_, '_>,
+    mut meshes: ResMut<'_, Assets<Mesh>>,
+    mut materials: ResMut<'_, Assets<ColorMaterial>>,
+) {
+    layers(AUDIENCE, &mut commands, &mut meshes, &mut materials);
+}
+
+fn layers(
+    window: usize,
+    commands: &mut Commands<'_, '_>,
+    meshes: &mut Assets<Mesh>,
+    materials: &mut Assets<ColorMaterial>,
 ) {
     for layer in 0..3 {
         let material = ColorMaterial {
@@ -30,7 +60,11 @@ pub fn spawn(
             ..default()
         };
         commands.spawn((
-            WorldLayer(layer),
+            WorldLayer {
+                index: layer,
+                window,
+            },
+            RenderLayers::layer(window),
             Mesh2d(meshes.add(empty())),
             MeshMaterial2d(materials.add(material)),
             Transform::from_xyz(0.0, 0.0, layer as f32),
@@ -44,20 +78,24 @@ fn empty() -> Mesh {
     mesh_of(&egui::epaint::Mesh::default(), egui::Vec2::ZERO)
 }
 
-/// Uploads the layers that changed.
+/// Uploads the layers of a window that changed.
 pub fn upload(
+    window: usize,
     world: &mut WorldLayers,
     size: egui::Vec2,
     pixels_per_point: f32,
     layers: &Query<'_, '_, (&WorldLayer, &Mesh2d)>,
     meshes: &mut Assets<Mesh>,
 ) {
-    for (layer, handle) in layers {
-        let changed = world.changed.get_mut(layer.0).is_some_and(std::mem::take);
+    for (layer, handle) in layers.iter().filter(|(l, _)| l.window == window) {
+        let changed = world
+            .changed
+            .get_mut(layer.index)
+            .is_some_and(std::mem::take);
         if !changed {
             continue;
         }
-        let shapes = match layer.0 {
+        let shapes = match layer.index {
             0 => &world.under,
             1 => &world.moving,
             _ => &world.symbols,

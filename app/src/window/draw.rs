@@ -154,6 +154,64 @@ pub enum Transport {
     Forward,
     /// To the newest tick.
     End,
+    /// Run backwards.
+    Rewind,
+}
+
+/// A transport symbol at two thirds of its size.
+pub fn transport_small(painter: &Painter, at: Pos2, what: Transport, colour: Color32) {
+    let way = if what == Transport::Rewind { -1.0 } else { 1.0 };
+    let points = vec![
+        at + vec2(3.5 * way, 0.0),
+        at + vec2(-2.5 * way, -3.8),
+        at + vec2(-2.5 * way, 3.8),
+    ];
+    painter.add(Shape::convex_polygon(points, colour, Stroke::NONE));
+}
+
+/// A cross, for removing and for conflicts.
+pub fn cross(painter: &Painter, at: Pos2, r: f32, colour: Color32) {
+    let stroke = Stroke::new(1.5, colour);
+    painter.line_segment([at + vec2(-r, -r), at + vec2(r, r)], stroke);
+    painter.line_segment([at + vec2(-r, r), at + vec2(r, -r)], stroke);
+}
+
+/// A small diamond.
+pub fn diamond(painter: &Painter, at: Pos2, r: f32, colour: Color32) {
+    let points = vec![
+        at + vec2(0.0, -r),
+        at + vec2(r, 0.0),
+        at + vec2(0.0, r),
+        at + vec2(-r, 0.0),
+    ];
+    painter.add(Shape::closed_line(points, Stroke::new(1.5, colour)));
+}
+
+/// A flag on a moment.
+pub fn flag(painter: &Painter, at: Pos2, colour: Color32) {
+    let stroke = Stroke::new(1.5, colour);
+    painter.line_segment([at + vec2(-3.0, -6.0), at + vec2(-3.0, 6.0)], stroke);
+    let points = vec![
+        at + vec2(-3.0, -6.0),
+        at + vec2(5.0, -3.0),
+        at + vec2(-3.0, 0.0),
+    ];
+    painter.add(Shape::convex_polygon(points, colour, Stroke::NONE));
+}
+
+/// A tick in a circle: done.
+pub fn done(painter: &Painter, at: Pos2, filled: bool, theme: &Theme) {
+    if filled {
+        painter.circle_filled(at, 7.0, theme.text2);
+        let points = vec![
+            at + vec2(-3.2, 0.2),
+            at + vec2(-0.8, 2.8),
+            at + vec2(3.4, -2.6),
+        ];
+        painter.add(Shape::line(points, Stroke::new(1.75, theme.panel)));
+    } else {
+        painter.circle_stroke(at, 6.5, Stroke::new(1.25, theme.text3));
+    }
 }
 
 /// A transport symbol of 12 px.
@@ -180,6 +238,7 @@ pub fn transport(painter: &Painter, at: Pos2, what: Transport, colour: Color32) 
         Transport::Pause => painter.extend([bar(-3.0, 3.0), bar(3.0, 3.0)]),
         Transport::Forward => painter.extend([triangle(1.5, 1.0), bar(-5.5, 1.5)]),
         Transport::End => painter.extend([bar(5.5, 2.0), triangle(-1.0, 1.0)]),
+        Transport::Rewind => painter.extend([triangle(-0.5, -1.0)]),
     }
 }
 

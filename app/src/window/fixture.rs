@@ -157,12 +157,14 @@ pub fn scene(plan: &Plan) -> SceneView {
         })
         .collect::<Vec<_>>();
     SceneView {
+        objective: String::new(),
+        reading_ms: 300_000,
+        catalogue: Vec::new(),
         title: "Åkerby".to_owned(),
         date: "2026-06-18".to_owned(),
         tick_ms: 1_000,
         duration_ms: 86_400_000,
         slot_ms: 900_000,
-        price_bounds: (40_000, 207_500),
         buses: plan
             .places
             .iter()
@@ -250,7 +252,9 @@ fn customer(home: &HomeView, index: usize, hour: f64) -> HomeState {
         wallet_eur: 1.2345,
         reading_age_s: 12.0,
         silent: false,
+        notice: None,
         bound: None,
+        ..HomeState::default()
     }
 }
 
@@ -334,6 +338,7 @@ pub fn view(scene: Arc<SceneView>, hour: f64, open: &[usize]) -> ViewModel {
                 losses_wh: 12,
                 residual_pct: Some(0.4),
             },
+            bound: None,
         })
         .collect();
     let time = SimTime((hour * 3_600_000.0) as u64);
@@ -349,6 +354,10 @@ pub fn view(scene: Arc<SceneView>, hour: f64, open: &[usize]) -> ViewModel {
         worst.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default(),
     );
     ViewModel {
+        islands: gridloom_core::view::IslandsView::default(),
+        alarm_rates: gridloom_core::view::AlarmRates::default(),
+        protection: gridloom_core::view::ProtectionView::default(),
+        story: gridloom_core::view::StoryView::default(),
         tick: Tick(time.0 / scene.tick_ms),
         time,
         head: Tick(time.0 / scene.tick_ms),
@@ -368,6 +377,7 @@ pub fn view(scene: Arc<SceneView>, hour: f64, open: &[usize]) -> ViewModel {
             converged: true,
             iterations: 4,
             residual: 1e-9,
+            trail: Vec::new(),
             verdict: None,
         },
         balance: BalanceView {
@@ -411,6 +421,8 @@ pub fn view(scene: Arc<SceneView>, hour: f64, open: &[usize]) -> ViewModel {
                 typed: Default::default(),
                 scalar: 84_000,
                 slot: 48,
+                bounds: (40_000, 207_500),
+                ..PriceView::default()
             })
             .collect(),
         data_hops: hops(&scene, time),
@@ -423,6 +435,19 @@ pub fn view(scene: Arc<SceneView>, hour: f64, open: &[usize]) -> ViewModel {
             })
             .collect(),
         steps: steps(),
+        edges: vec![
+            EdgeView {
+                link: true,
+                heard_s: Some(12.0),
+                strategy: 1,
+                every: 1,
+                grid_version: 96,
+                grid_age_s: 40.0,
+                grid_kw: -3.2,
+                ..EdgeView::default()
+            };
+            scene.clusters.len()
+        ],
         ledger_lag_s: vec![2.6; scene.clusters.len()],
         alarms: vec![alarm(
             1,
@@ -495,6 +520,7 @@ fn ledgers(scene: &SceneView, time: SimTime) -> Vec<LedgerView> {
                 })
                 .collect(),
             messages: 91_204,
+            ..LedgerView::default()
         })
         .collect()
 }
@@ -526,6 +552,7 @@ pub fn alarm(id: u64, priority: Priority, raised: SimTime) -> AlarmView {
         id,
         priority,
         active: true,
+        state: AlarmState::Unacknowledged,
         title: if priority == Priority::P1 {
             "Supply lost beyond M2".to_owned()
         } else {
@@ -533,8 +560,13 @@ pub fn alarm(id: u64, priority: Priority, raised: SimTime) -> AlarmView {
         },
         fact: "3 intervals · last value 11:17:30".to_owned(),
         action: "Use M2 area load; check radio link".to_owned(),
+        cause: "The radio is down".to_owned(),
+        consequence: "Its slot settles late".to_owned(),
         raised,
         cleared: None,
+        acked: None,
+        shelved_until: None,
+        folded: 0,
         respond_s: 3_600,
         place: Some(if priority == Priority::P1 {
             Selected::Mlmd(1)

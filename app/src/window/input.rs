@@ -1,16 +1,14 @@
 //! Keys of the window; none of them acts while text is typed.
 
 use egui::{Key, Modifiers, Ui};
-use gridloom_core::playback::PlaybackCommand;
-use gridloom_units::Tick;
 
+use super::commands::{COMMANDS, Shortcut};
 use super::map::hit;
-use super::panels::{operate, transport};
+use super::panels::operate;
 use super::ui::Cx;
 
 /// Handles the keys of this frame.
 pub fn keys(ui: &Ui, cx: &mut Cx<'_>) {
-    let pressed = |key| plain(ui, key);
     if ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, Key::K)) {
         cx.state.palette = if cx.state.palette.is_some() {
             None
@@ -19,67 +17,24 @@ pub fn keys(ui: &Ui, cx: &mut Cx<'_>) {
         };
         return;
     }
-    if pressed(Key::Escape) {
+    if ui.input(|i| i.key_pressed(Key::Escape)) {
         back(cx);
         return;
     }
-    if cx.state.palette.is_some() {
+    if cx.state.palette.is_some() || ui.ctx().text_edit_focused() {
         return;
     }
-    time_keys(ui, cx);
-    for (index, key) in [
-        Key::Num1,
-        Key::Num2,
-        Key::Num3,
-        Key::Num4,
-        Key::Num5,
-        Key::Num6,
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        if pressed(key)
-            && let Some(switch) = cx.state.layers.switch(index)
-        {
-            *switch = !*switch;
+    for command in &COMMANDS {
+        if command.keys.is_some_and(|keys| pressed(ui, keys)) {
+            command.run(cx);
         }
     }
-    if pressed(Key::Num0) {
-        cx.state.camera = None;
-    }
-    if pressed(Key::F) {
-        cx.state.frame_selection = true;
-    }
-    if pressed(Key::T) {
-        cx.state.theme = cx.state.theme.other();
-    }
-    if pressed(Key::R) {
-        cx.state.reduce_motion = !cx.state.reduce_motion;
-    }
-    if ui.input(|i| {
-        i.events
-            .iter()
-            .any(|e| matches!(e, egui::Event::Text(t) if t == "?"))
-    }) {
+    let asks_for_help = ui.input(|i| {
+        let is_mark = |e: &egui::Event| matches!(e, egui::Event::Text(t) if t == "?");
+        i.events.iter().any(is_mark)
+    });
+    if asks_for_help {
         cx.state.help = !cx.state.help;
-    }
-    if pressed(Key::A)
-        && let Some(alarm) = cx
-            .view
-            .alarms
-            .iter()
-            .find(|a| a.active && !cx.state.acked.contains(&a.id))
-    {
-        cx.state.acked.insert(alarm.id);
-    }
-    if pressed(Key::O) {
-        operate::ask(cx, true);
-    }
-    if pressed(Key::C) {
-        operate::ask(cx, false);
-    }
-    if pressed(Key::Enter) {
-        operate::confirm(cx);
     }
     let forward = ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Tab));
     let backward = ui.input_mut(|i| i.consume_key(Modifiers::SHIFT, Key::Tab));
@@ -88,13 +43,26 @@ pub fn keys(ui: &Ui, cx: &mut Cx<'_>) {
     }
 }
 
-/// Whether a key came without Ctrl or Alt. The event's own modifiers count:
-/// in a slow frame the modifier may already be up again.
-fn plain(ui: &Ui, wanted: Key) -> bool {
+/// Whether a key came with its modifiers. The event's own modifiers count: in a
+/// slow frame the modifier may already be up again.
+fn pressed(ui: &Ui, wanted: Shortcut) -> bool {
     ui.input(|i| {
         i.events.iter().any(|event| {
-            matches!(event, egui::Event::Key { key, pressed: true, modifiers, .. }
-                if *key == wanted && !modifiers.command && !modifiers.alt)
+            let egui::Event::Key {
+                key,
+                pressed: true,
+                modifiers,
+                ..
+            } = event
+            else {
+                return false;
+            };
+            // `+` may need Shift on the keyboard; with Ctrl both are meant.
+            let plus = wanted.key == Key::Plus && *key == Key::Equals;
+            (*key == wanted.key || plus)
+                && modifiers.command == wanted.ctrl
+                && !modifiers.alt
+                && (wanted.ctrl || modifiers.shift == wanted.shift)
         })
     })
 }
@@ -106,56 +74,13 @@ fn back(cx: &mut Cx<'_>) {
     }
     if cx.state.help {
         cx.state.help = false;
+    } else if cx.state.train.presenter {
+        cx.state.train.presenter = false;
+    } else if cx.state.shelving.take().is_some() {
     } else if cx.state.pending.is_some() {
         operate::cancel(cx);
     } else if cx.state.selected.is_some() {
         cx.select(None);
-    }
-}
-
-fn time_keys(ui: &Ui, cx: &mut Cx<'_>) {
-    let pressed = |key| plain(ui, key);
-    let shift = ui.input(|i| i.modifiers.shift);
-    let tick_ms = cx.view.scene.tick_ms.max(1);
-    let step = if shift {
-        (60_000 / tick_ms).max(1) as i64
-    } else {
-        1
-    };
-    if pressed(Key::Space) {
-        let command = if cx.playback.playing {
-            PlaybackCommand::Pause
-        } else {
-            PlaybackCommand::Play
-        };
-        transport::send(cx, command);
-    }
-    if pressed(Key::ArrowLeft) {
-        transport::send(cx, PlaybackCommand::Step(-step));
-    }
-    if pressed(Key::ArrowRight) {
-        transport::send(cx, PlaybackCommand::Step(step));
-    }
-    if pressed(Key::OpenBracket) {
-        transport::send(
-            cx,
-            PlaybackCommand::SetSpeed(transport::next_speed(cx.playback.speed, false)),
-        );
-    }
-    if pressed(Key::CloseBracket) {
-        transport::send(
-            cx,
-            PlaybackCommand::SetSpeed(transport::next_speed(cx.playback.speed, true)),
-        );
-    }
-    if pressed(Key::L) {
-        transport::send(cx, PlaybackCommand::Live);
-    }
-    if pressed(Key::Home) {
-        transport::send(cx, PlaybackCommand::Seek(Tick(0)));
-    }
-    if pressed(Key::End) {
-        transport::send(cx, PlaybackCommand::Seek(cx.view.head));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use bevy::app::{App, SubApps};
@@ -19,7 +20,9 @@ use bevy::winit::WinitPlugin;
 use gridloom_core::playback::PlaybackState;
 use gridloom_core::view::{Selected, ViewModel};
 
-use super::state::{UiAction, UiState};
+use super::desk::Desk;
+use super::engineer::{EngineerState, Pane};
+use super::state::{Morph, UiAction, UiState, Workspace, WorldView};
 use super::theme::ThemeName;
 use super::{Session, app, device};
 
@@ -32,8 +35,14 @@ const READ_BACK: usize = 12;
 /// What to draw.
 #[derive(Clone, Debug)]
 pub struct ShotOptions {
-    /// Workspace; only `operate` exists.
-    pub view: String,
+    /// Workspace.
+    pub workspace: Workspace,
+    /// View of the world.
+    pub world: WorldView,
+    /// What stands beside the moment.
+    pub desk: Desk,
+    /// Presenter mode of the Train workspace.
+    pub presenter: bool,
     /// Theme.
     pub theme: ThemeName,
     /// Size, px.
@@ -44,12 +53,17 @@ pub struct ShotOptions {
     pub playback: PlaybackState,
     /// What is selected.
     pub select: Option<Selected>,
+    /// Tab of the Engineer workspace in front.
+    pub tab: Option<Pane>,
 }
 
 impl Default for ShotOptions {
     fn default() -> Self {
         Self {
-            view: "operate".to_owned(),
+            workspace: Workspace::Operate,
+            world: WorldView::SingleLine,
+            desk: Desk::default(),
+            presenter: false,
             theme: ThemeName::Night,
             size: (1_920, 1_080),
             out: PathBuf::from("gridloom.png"),
@@ -58,6 +72,7 @@ impl Default for ShotOptions {
                 ..PlaybackState::default()
             },
             select: None,
+            tab: None,
         }
     }
 }
@@ -66,6 +81,7 @@ impl Default for ShotOptions {
 struct Still {
     view: Arc<ViewModel>,
     playback: PlaybackState,
+    desk: Arc<Desk>,
 }
 
 impl Session for Still {
@@ -77,25 +93,31 @@ impl Session for Still {
         self.playback
     }
 
+    fn desk(&self) -> Arc<Desk> {
+        Arc::clone(&self.desk)
+    }
+
     fn send(&mut self, _action: UiAction) {}
 }
 
 /// Draws one picture of the window and writes it to a file.
 ///
 /// # Errors
-/// An unknown workspace, an impossible size, no graphics device, or a file
+/// An impossible size, no graphics device, or a file
 /// that cannot be written.
 pub fn shot(view: Arc<ViewModel>, options: &ShotOptions) -> Result<()> {
-    if options.view != "operate" {
-        bail!("there is no view `{}`: write `operate`", options.view);
-    }
     let (width, height) = options.size;
     if !(640..=7_680).contains(&width) || !(360..=4_320).contains(&height) {
         bail!(
             "a picture of {width}x{height} cannot be drawn: choose between 640x360 and 7680x4320"
         );
     }
-    let mut apps = device::build(|| headless(view, options))?;
+    let still = Still {
+        view,
+        playback: options.playback,
+        desk: Arc::new(options.desk.clone()),
+    };
+    let mut apps = device::build(|| headless(Box::new(still), options, true))?;
     let target = render_target(&mut apps, width, height);
     apps.main
         .world_mut()
@@ -128,8 +150,32 @@ pub fn shot(view: Arc<ViewModel>, options: &ShotOptions) -> Result<()> {
     bail!("the graphics device returned no picture")
 }
 
+/// Runs so many frames of a session, each finished by the device, and hands
+/// over its number and when it began.
+///
+/// # Errors
+/// When there is no device or it does not answer.
+pub fn running(
+    session: Box<dyn Session>,
+    options: &ShotOptions,
+    count: usize,
+    done: &mut dyn FnMut(usize, Instant),
+) -> Result<()> {
+    let mut apps = device::build(|| headless(session, options, false))?;
+    let target = render_target(&mut apps, options.size.0, options.size.1);
+    apps.main
+        .world_mut()
+        .spawn((app::camera(), RenderTarget::from(target)));
+    for frame in 0..count {
+        let begun = Instant::now();
+        update(&mut apps)?;
+        done(frame, begun);
+    }
+    Ok(())
+}
+
 /// The window's app without a window: same systems, no event loop.
-fn headless(view: Arc<ViewModel>, options: &ShotOptions) -> SubApps {
+fn headless(session: Box<dyn Session>, options: &ShotOptions, still: bool) -> SubApps {
     let mut app = App::new();
     app.add_plugins(
         DefaultPlugins
@@ -148,17 +194,24 @@ fn headless(view: Arc<ViewModel>, options: &ShotOptions) -> SubApps {
     let state = UiState {
         theme: options.theme,
         selected: options.select,
-        reduce_motion: true,
+        reduce_motion: still,
+        workspace: options.workspace,
+        morph: Morph {
+            from: options.world,
+            to: options.world,
+            share: 1.0,
+        },
+        engineer: EngineerState {
+            front: options.tab,
+            ..Default::default()
+        },
+        train: super::train::TrainState {
+            presenter: options.presenter,
+            ..Default::default()
+        },
         ..UiState::default()
     };
-    app::shared(
-        &mut app,
-        Box::new(Still {
-            view,
-            playback: options.playback,
-        }),
-        state,
-    );
+    app::shared(&mut app, session, state);
     app.finish();
     app.cleanup();
     std::mem::take(app.sub_apps_mut())

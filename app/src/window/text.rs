@@ -2,8 +2,10 @@
 //!
 //! Panels are laid out on a 4 px grid, so text is painted where the layout
 //! says instead of flowing. Every piece of text is also a named node for
-//! accessibility and, in tests, an entry of the text log that the overlap
+//! accessibility and, where it is measured, an entry of the text log that the overlap
 //! checks read.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use egui::{
     self, Align2, Color32, FontId, Pos2, Rect, Sense, Ui, WidgetInfo, WidgetType,
@@ -59,7 +61,6 @@ impl Style {
 }
 
 /// Where a piece of text was painted.
-#[cfg(test)]
 #[derive(Clone, Debug)]
 pub struct Painted {
     /// Its words.
@@ -72,24 +73,41 @@ pub struct Painted {
     pub cut: bool,
     /// Size of the letters, px.
     pub size: f32,
+    /// Colour of the letters.
+    pub colour: Color32,
     /// Painting layer: text of a dialogue may cover text below it.
     pub layer: egui::LayerId,
 }
 
 /// Text painted in the running pass.
-#[cfg(test)]
 #[derive(Clone, Debug, Default)]
-pub struct TextLog {
+struct TextLog {
     /// Pass the entries belong to.
     pass: u64,
     /// The entries.
-    pub entries: Vec<Painted>,
+    entries: Vec<Painted>,
+}
+
+/// Whether painted text is noted: only for tests and measurements.
+static LOGGED: AtomicBool = AtomicBool::new(cfg!(test));
+
+/// Notes painted text from now on.
+pub fn log_on() {
+    LOGGED.store(true, Ordering::Relaxed);
 }
 
 /// Name under which the log is kept in the context.
-#[cfg(test)]
-pub fn log_id() -> egui::Id {
+fn log_id() -> egui::Id {
     egui::Id::new("gridloom-text-log")
+}
+
+/// Text painted in the last pass of a context, where it is noted.
+pub fn painted(ctx: &egui::Context) -> Vec<Painted> {
+    ctx.data_mut(|data| {
+        data.get_temp_mut_or_default::<TextLog>(log_id())
+            .entries
+            .clone()
+    })
 }
 
 /// Lays text out on one line, shortened with an ellipsis at `max_width`.
@@ -130,7 +148,7 @@ pub fn text_within(
     let rect = anchor.anchor_size(at, galley.size());
     let cut = galley.elided;
     ui.painter().galley(rect.min, galley, style.colour);
-    note(ui, rect, style.font.size, cut, text);
+    note(ui, rect, style, cut, text);
     rect
 }
 
@@ -139,6 +157,27 @@ pub fn text_if_fits(ui: &Ui, at: Pos2, anchor: Align2, style: &Style, room: f32,
     if width(ui, style, words) <= room {
         text(ui, at, anchor, style, words);
     }
+}
+
+/// As much of a text as fits into `room`, whole words and an ellipsis.
+pub fn shortened(ui: &Ui, style: &Style, room: f32, text: &str) -> String {
+    if width(ui, style, text) <= room {
+        return text.to_owned();
+    }
+    let mut words: Vec<&str> = text.split_whitespace().collect();
+    while words.len() > 1 {
+        words.pop();
+        let short = format!(
+            "{}…",
+            words.join(" ").trim_end_matches([',', '.', ':', ';'])
+        );
+        if width(ui, style, &short) <= room {
+            return short;
+        }
+    }
+    words
+        .first()
+        .map_or_else(String::new, |word| (*word).to_owned())
 }
 
 /// Paints text that may wrap; returns its rectangle.
@@ -153,12 +192,44 @@ pub fn paragraph(ui: &Ui, at: Pos2, style: &Style, max_width: f32, text: &str) -
     });
     let rect = Rect::from_min_size(at, galley.size());
     ui.painter().galley(rect.min, galley, style.colour);
-    note(ui, rect, style.font.size, false, text);
+    note(ui, rect, style, false, text);
     rect
 }
 
-/// Names the text for accessibility and for tests.
-fn note(ui: &Ui, rect: Rect, size: f32, cut: bool, text: &str) {
+/// Lines that [`paragraph`] needs for a text, from the widths of its letters;
+/// a line that is all but full counts as full.
+pub fn lines(ui: &Ui, style: &Style, max_width: f32, text: &str) -> usize {
+    const SAFE: f32 = 0.98;
+    let room = max_width.max(20.0) * SAFE;
+    ui.ctx().fonts_mut(|fonts| {
+        let mut of = |words: &str| -> f32 {
+            words
+                .chars()
+                .map(|c| fonts.glyph_width(&style.font, c) + style.spacing)
+                .sum()
+        };
+        let space = of(" ");
+        let (mut lines, mut used) = (1, 0.0);
+        for word in text.split(' ') {
+            let width = of(word);
+            if used > 0.0 && used + space + width > room {
+                lines += 1;
+                used = width;
+            } else {
+                used += width + if used > 0.0 { space } else { 0.0 };
+            }
+            // A word longer than the line is broken.
+            while used > room {
+                lines += 1;
+                used -= room;
+            }
+        }
+        lines
+    })
+}
+
+/// Names the text for accessibility and for measurements.
+fn note(ui: &Ui, rect: Rect, style: &Style, cut: bool, text: &str) {
     if text.is_empty() || !ui.is_rect_visible(rect) {
         return;
     }
@@ -171,15 +242,13 @@ fn note(ui: &Ui, rect: Rect, size: f32, cut: bool, text: &str) {
     ));
     ui.interact(rect, id, Sense::hover())
         .widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, text));
-    #[cfg(test)]
-    log(ui, rect, size, cut, text);
-    #[cfg(not(test))]
-    let _ = (size, cut);
+    if LOGGED.load(Ordering::Relaxed) {
+        log(ui, rect, style, cut, text);
+    }
 }
 
 /// Keeps the text for the overlap checks.
-#[cfg(test)]
-fn log(ui: &Ui, rect: Rect, size: f32, cut: bool, text: &str) {
+fn log(ui: &Ui, rect: Rect, style: &Style, cut: bool, text: &str) {
     let pass = ui.ctx().cumulative_pass_nr();
     ui.ctx().data_mut(|data| {
         let log = data.get_temp_mut_or_default::<TextLog>(log_id());
@@ -194,7 +263,8 @@ fn log(ui: &Ui, rect: Rect, size: f32, cut: bool, text: &str) {
             rect,
             clip: ui.clip_rect(),
             cut,
-            size,
+            size: style.font.size,
+            colour: style.colour,
             layer: ui.layer_id(),
         });
     });

@@ -119,6 +119,15 @@ pub fn mix(a: Color32, b: Color32, share: f32) -> Color32 {
 }
 
 impl Theme {
+    /// The tokens for the last row of a room: every letter in the strongest ink.
+    pub fn presented(&self) -> Self {
+        Self {
+            text2: self.text1,
+            text3: self.text1,
+            ..*self
+        }
+    }
+
     /// Colour of a conductor by its loading: full strength from 67 %.
     pub fn ribbon(&self, loading: f64) -> Color32 {
         mix(self.ribbon_low, self.ribbon_high, (loading / 0.67) as f32)

@@ -1,14 +1,15 @@
-//! The Operate workspace: where every part stands.
+//! Where every part of a workspace stands.
 
 use egui::{Align2, CornerRadius, Rect, Stroke, StrokeKind, Ui, pos2, vec2};
 use gridloom_core::playback::PlaybackState;
-use gridloom_core::view::{AlarmView, Priority, Selected, ViewModel};
+use gridloom_core::view::{AlarmState, AlarmView, Priority, Selected, ViewModel};
 
+use super::desk::Desk;
 use super::panels;
-use super::state::{UiAction, UiState};
+use super::state::{UiAction, UiState, Workspace};
 use super::text::{self, Style};
 use super::theme::{Theme, Themes};
-use super::{dialogs, input, map};
+use super::{dialogs, engineer, input, map, train};
 
 /// What a panel may read and write.
 pub struct Cx<'a> {
@@ -16,6 +17,8 @@ pub struct Cx<'a> {
     pub view: &'a ViewModel,
     /// What time does.
     pub playback: PlaybackState,
+    /// What stands beside the shown moment.
+    pub desk: &'a Desk,
     /// Tokens of the shown theme.
     pub theme: &'a Theme,
     /// The window's own state.
@@ -36,6 +39,11 @@ impl Cx<'_> {
         self.state.selected = what;
         self.state.pending = None;
         self.actions.push(UiAction::Select(what));
+    }
+
+    /// Sends a command to the world.
+    pub fn command(&mut self, command: gridloom_core::Command) {
+        self.actions.push(UiAction::Command(command));
     }
 
     /// A button with an optional key name; returns whether it was pressed.
@@ -144,10 +152,16 @@ pub struct Skeleton {
 impl Skeleton {
     /// Divides the window; the design's measures at 1920×1080.
     pub fn of(full: Rect, compact: bool, banner: bool) -> Self {
-        let (left_w, right_w, tape_h) = if compact {
-            (232.0, 296.0, 84.0)
+        let right_w = if compact { 296.0 } else { 352.0 };
+        Self::with_right(full, compact, banner, right_w)
+    }
+
+    /// As [`Self::of`], with a right panel of this width.
+    pub fn with_right(full: Rect, compact: bool, banner: bool, right_w: f32) -> Self {
+        let (left_w, tape_h) = if compact {
+            (232.0, 84.0)
         } else {
-            (296.0, 352.0, 132.0)
+            (296.0, 132.0)
         };
         let strip_h = if compact { 36.0 } else { 44.0 };
         let status = Rect::from_min_max(full.min, pos2(full.max.x, full.min.y + 40.0));
@@ -179,70 +193,111 @@ impl Skeleton {
 }
 
 /// The most urgent active alarm that a person has not seen yet.
-pub fn banner_alarm<'a>(view: &'a ViewModel, state: &UiState) -> Option<&'a AlarmView> {
+pub fn banner_alarm(view: &ViewModel) -> Option<&AlarmView> {
     view.alarms.iter().find(|alarm| {
-        alarm.active && alarm.priority == Priority::P1 && !state.acked.contains(&alarm.id)
+        alarm.active && alarm.priority == Priority::P1 && alarm.state == AlarmState::Unacknowledged
     })
 }
 
+/// What a whole pass shows.
+pub struct Shown<'a> {
+    /// The world at the shown tick.
+    pub view: &'a ViewModel,
+    /// What time does.
+    pub playback: PlaybackState,
+    /// What stands beside the shown moment.
+    pub desk: &'a Desk,
+    /// Both themes.
+    pub themes: &'a Themes,
+    /// Whether the world is painted through egui as well (tests without a renderer).
+    pub paint_world: bool,
+}
+
 /// Shows the whole window once; returns what the person asked for.
-pub fn operate(
-    ui: &mut Ui,
-    view: &ViewModel,
-    playback: PlaybackState,
-    state: &mut UiState,
-    themes: &Themes,
-    paint_world: bool,
-) -> Vec<UiAction> {
-    let theme = themes.get(state.theme);
+pub fn show(ui: &mut Ui, shown: &Shown<'_>, state: &mut UiState) -> Vec<UiAction> {
+    let presented = shown.themes.get(state.theme).presented();
+    let theme = if state.train.presenter {
+        &presented
+    } else {
+        shown.themes.get(state.theme)
+    };
     let full = ui.max_rect();
     let compact = full.width() < 1_600.0 || full.height() < 880.0;
-    let moving = playback.playing && !state.reduce_motion;
-    let banner = banner_alarm(view, state).is_some();
-    let skeleton = Skeleton::of(full, compact, banner);
-    state.world_rect = Some(skeleton.world);
+    let moving = shown.playback.playing && !state.reduce_motion;
     let mut cx = Cx {
-        view,
-        playback,
+        view: shown.view,
+        playback: shown.playback,
+        desk: shown.desk,
         theme,
         state,
         actions: Vec::new(),
         compact,
         moving,
-        paint_world,
+        paint_world: shown.paint_world,
     };
     input::keys(ui, &mut cx);
-    map::world(ui, &mut cx, skeleton.world);
-    if banner {
-        panels::banner::show(ui, &mut cx, skeleton.banner);
+    train::follow(&mut cx);
+    if cx.state.train.presenter {
+        train::presenter(ui, &mut cx, full);
+    } else {
+        match cx.state.workspace {
+            Workspace::Operate => operate(ui, &mut cx, full),
+            Workspace::Train => train::show(ui, &mut cx, full),
+            Workspace::Engineer => engineer::show(ui, &mut cx, full),
+        }
     }
-    for (rect, show) in [
-        (
-            skeleton.status,
-            panels::status::show as fn(&mut Ui, &mut Cx<'_>, Rect),
-        ),
-        (skeleton.left, panels::left),
-        (skeleton.right, panels::right),
-        (skeleton.strip, panels::strip::show),
-        (skeleton.transport, panels::transport::show),
-        (skeleton.tape, panels::tape::show),
-    ] {
-        let mut part = ui.new_child(
-            egui::UiBuilder::new()
-                .max_rect(rect)
-                .id_salt(rect.min.x as i32 * 7_919 + rect.min.y as i32),
-        );
-        part.set_clip_rect(rect);
-        part.painter().rect_filled(rect, 0.0, theme.panel);
-        show(&mut part, &mut cx, rect);
-    }
-    edges(ui, &skeleton, theme);
     dialogs::show(ui, &mut cx, full);
+    panels::devices::show(ui, &mut cx);
     std::mem::take(&mut cx.actions)
 }
 
+/// A part of the window.
+pub type Part = fn(&mut Ui, &mut Cx<'_>, Rect);
+
+/// Shows parts on panel ground, each clipped to its place.
+pub fn parts(ui: &mut Ui, cx: &mut Cx<'_>, parts: &[(Rect, Part)]) {
+    for (rect, show) in parts {
+        let mut part = ui.new_child(
+            egui::UiBuilder::new()
+                .max_rect(*rect)
+                .id_salt(rect.min.x as i32 * 7_919 + rect.min.y as i32),
+        );
+        part.set_clip_rect(*rect);
+        part.painter().rect_filled(*rect, 0.0, cx.theme.panel);
+        show(&mut part, cx, *rect);
+    }
+}
+
+/// Whether a banner is needed: an urgent alarm, or a silent alarm engine.
+pub fn needs_banner(cx: &Cx<'_>) -> bool {
+    cx.state.watchdog.silent() || banner_alarm(cx.view).is_some()
+}
+
+fn operate(ui: &mut Ui, cx: &mut Cx<'_>, full: Rect) {
+    let banner = needs_banner(cx);
+    let skeleton = Skeleton::of(full, cx.compact, banner);
+    cx.state.world_rect = Some(skeleton.world);
+    map::world(ui, cx, skeleton.world);
+    if banner {
+        panels::banner::show(ui, cx, skeleton.banner);
+    }
+    parts(
+        ui,
+        cx,
+        &[
+            (skeleton.status, panels::status::show as Part),
+            (skeleton.left, panels::left),
+            (skeleton.right, panels::right),
+            (skeleton.strip, panels::strip::show),
+            (skeleton.transport, panels::transport::show),
+            (skeleton.tape, panels::tape::show),
+        ],
+    );
+    edges(ui, &skeleton, cx.theme);
+}
+
 /// One-pixel rules between the parts.
-fn edges(ui: &Ui, s: &Skeleton, theme: &Theme) {
+pub fn edges(ui: &Ui, s: &Skeleton, theme: &Theme) {
     let stroke = Stroke::new(1.0, theme.rule);
     let painter = ui.painter();
     for y in [s.status.max.y, s.strip.min.y, s.tape.min.y] {

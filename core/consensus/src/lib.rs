@@ -57,9 +57,11 @@ mod bench;
 mod certificate;
 mod chain;
 mod cluster;
+pub mod compare;
 mod context;
 mod evidence;
 mod history;
+mod log;
 mod message;
 mod network;
 #[allow(
@@ -70,11 +72,13 @@ mod node;
 pub mod preimage;
 mod sign;
 
+pub use arc_malachitebft_core_types::LinearTimeouts;
 pub use bench::{HeightsBench, bench_heights};
 pub use certificate::{Certificate, CertificateFault};
 pub use chain::{Block, BuildAt, Chain, Decided, Tx};
 pub use cluster::{
-    Cluster, ClusterConfig, ClusterSnapshot, DecidedBlock, Fork, Sabotage, ValidatorStatus,
+    Cluster, ClusterConfig, ClusterSnapshot, DecidedBlock, Forge, Fork, Lie, Misconduct, Sabotage,
+    ValidatorStatus,
 };
 pub use context::{
     Address, BlockId, ChainId, Ctx, Ed25519, Height, KeyError, Proposal, SetError, Sig, Validator,
@@ -82,6 +86,7 @@ pub use context::{
 };
 pub use evidence::Equivocation;
 pub use history::History;
+pub use log::{LogInput, LogRecord, SignedPlace};
 pub use message::Message;
 pub use network::{Due, LOG_LINES, LinkConfig, MessageRecord, NetworkCounters, Sender, SimNetwork};
 pub use node::{

@@ -12,6 +12,7 @@ use engine::{
 use crate::certificate::Certificate;
 use crate::chain::{Block, Chain, Decided, Tx};
 use crate::context::{Address, BlockId, Ctx, Height, Proposal, Sig, Value, Vote};
+use crate::log::{SignedPlace, proposal_place, vote_place};
 
 /// A message between validators, or from a client to a validator.
 #[derive(Debug)]
@@ -41,8 +42,12 @@ impl<C: Chain> Message<C> {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Vote(vote) if vote.message.kind == VoteType::Prevote => "prevote",
-            Self::Vote(_) => "precommit",
+            Self::Vote(vote) => match (vote.message.kind, &vote.message.value) {
+                (VoteType::Prevote, NilOrVal::Val(_)) => "prevote",
+                (VoteType::Prevote, NilOrVal::Nil) => "prevote-nil",
+                (VoteType::Precommit, NilOrVal::Val(_)) => "precommit",
+                (VoteType::Precommit, NilOrVal::Nil) => "precommit-nil",
+            },
             Self::Proposal(_) => "proposal",
             Self::Polka(_) => "polka",
             Self::Round(_) => "round",
@@ -71,6 +76,37 @@ impl<C: Chain> Message<C> {
         }
     }
 
+    /// Signer, place and content of a vote or proposal; `None` for other messages.
+    #[must_use]
+    pub fn signed(&self) -> Option<(SignedPlace, Option<BlockId>)> {
+        match self {
+            Self::Vote(vote) => Some(vote_place(&vote.message)),
+            Self::Proposal(offer) => Some(proposal_place(&offer.message)),
+            _ => None,
+        }
+    }
+
+    /// Size on the wire, bytes, with what framing and encryption add.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        /// Headers of TCP/IP, the encrypted channel and the length prefix.
+        const FRAME: u64 = 96;
+        struct Count(u64);
+        impl Write for Count {
+            fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+                self.0 += bytes.len() as u64;
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> Result<(), Error> {
+                Ok(())
+            }
+        }
+        let mut count = Count(FRAME);
+        // Counting cannot fail; a list too long to encode would count as nothing more.
+        let _counted = self.serialize(&mut count);
+        count.0
+    }
+
     /// Eight bytes that tell two messages of one kind apart, for running hashes.
     pub(crate) fn mark(&self) -> u64 {
         let head = |bytes: &[u8]| {
@@ -97,11 +133,11 @@ impl<C: Chain> Message<C> {
 /// and its arithmetic must stay far from its limits.
 const MAX_ROUND: i64 = 1 << 30;
 
-fn write_round<W: Write>(round: Round, w: &mut W) -> Result<(), Error> {
+pub(crate) fn write_round<W: Write>(round: Round, w: &mut W) -> Result<(), Error> {
     round.as_i64().serialize(w)
 }
 
-fn read_round<R: Read>(r: &mut R) -> Result<Round, Error> {
+pub(crate) fn read_round<R: Read>(r: &mut R) -> Result<Round, Error> {
     match i64::deserialize_reader(r)? {
         -1 => Ok(Round::Nil),
         n @ 0..=MAX_ROUND => Ok(Round::new(n as u32)),
@@ -109,11 +145,11 @@ fn read_round<R: Read>(r: &mut R) -> Result<Round, Error> {
     }
 }
 
-fn bad(what: String) -> Error {
+pub(crate) fn bad(what: String) -> Error {
     Error::new(ErrorKind::InvalidData, what)
 }
 
-fn write_vote<W: Write>(vote: &SignedVote<Ctx>, w: &mut W) -> Result<(), Error> {
+pub(crate) fn write_vote<W: Write>(vote: &SignedVote<Ctx>, w: &mut W) -> Result<(), Error> {
     let v = &vote.message;
     v.height.serialize(w)?;
     write_round(v.round, w)?;
@@ -123,7 +159,7 @@ fn write_vote<W: Write>(vote: &SignedVote<Ctx>, w: &mut W) -> Result<(), Error> 
     vote.signature.serialize(w)
 }
 
-fn read_vote<R: Read>(r: &mut R) -> Result<SignedVote<Ctx>, Error> {
+pub(crate) fn read_vote<R: Read>(r: &mut R) -> Result<SignedVote<Ctx>, Error> {
     let height = Height::deserialize_reader(r)?;
     let round = read_round(r)?;
     let kind = if bool::deserialize_reader(r)? {
@@ -142,7 +178,10 @@ fn read_vote<R: Read>(r: &mut R) -> Result<SignedVote<Ctx>, Error> {
     Ok(SignedVote::new(vote, Sig::deserialize_reader(r)?))
 }
 
-fn write_proposal<W: Write>(offer: &SignedProposal<Ctx>, w: &mut W) -> Result<(), Error> {
+pub(crate) fn write_proposal<W: Write>(
+    offer: &SignedProposal<Ctx>,
+    w: &mut W,
+) -> Result<(), Error> {
     let p = &offer.message;
     p.height.serialize(w)?;
     write_round(p.round, w)?;
@@ -152,7 +191,7 @@ fn write_proposal<W: Write>(offer: &SignedProposal<Ctx>, w: &mut W) -> Result<()
     offer.signature.serialize(w)
 }
 
-fn read_proposal<R: Read>(r: &mut R) -> Result<SignedProposal<Ctx>, Error> {
+pub(crate) fn read_proposal<R: Read>(r: &mut R) -> Result<SignedProposal<Ctx>, Error> {
     let proposal = Proposal {
         height: Height::deserialize_reader(r)?,
         round: read_round(r)?,
@@ -166,7 +205,7 @@ fn read_proposal<R: Read>(r: &mut R) -> Result<SignedProposal<Ctx>, Error> {
 /// Certificates are cut off at this many signatures on decoding.
 const MAX_SIGNATURES: usize = 1_024;
 
-fn check_round_of(round: Round, signatures: usize) -> Result<(), Error> {
+pub(crate) fn check_round_of(round: Round, signatures: usize) -> Result<(), Error> {
     if round.as_i64() > MAX_ROUND || signatures > MAX_SIGNATURES {
         return Err(bad(format!("round {round} with {signatures} signatures")));
     }

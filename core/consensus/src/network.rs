@@ -23,6 +23,8 @@ pub struct LinkConfig {
     pub duplicate_ppm: u32,
     /// Seed of all draws.
     pub seed: u64,
+    /// What a validator can send, kbit/s; its messages leave one after the other. 0: no limit.
+    pub kbit_per_s: u32,
 }
 
 impl Default for LinkConfig {
@@ -33,6 +35,7 @@ impl Default for LinkConfig {
             loss_ppm: 0,
             duplicate_ppm: 0,
             seed: 1,
+            kbit_per_s: 0,
         }
     }
 }
@@ -131,6 +134,8 @@ pub struct NetworkCounters {
     pub duplicated: u64,
     /// Messages refused because the queue was full.
     pub overflow: u64,
+    /// Bytes sent by validators; counted only where links have a bandwidth or counting is on.
+    pub bytes: u64,
 }
 
 /// Lines kept of the message log.
@@ -150,6 +155,9 @@ pub struct SimNetwork<M> {
     groups: Vec<u16>,
     counters: NetworkCounters,
     log: VecDeque<MessageRecord>,
+    /// When each validator's line is free again.
+    free_at: Vec<Micros>,
+    count_bytes: bool,
 }
 
 impl<M> Clone for SimNetwork<M> {
@@ -162,6 +170,8 @@ impl<M> Clone for SimNetwork<M> {
             groups: self.groups.clone(),
             counters: self.counters,
             log: self.log.clone(),
+            free_at: self.free_at.clone(),
+            count_bytes: self.count_bytes,
         }
     }
 }
@@ -178,10 +188,41 @@ impl<M> SimNetwork<M> {
             groups: vec![0; usize::from(peers)],
             counters: NetworkCounters::default(),
             log: VecDeque::new(),
+            free_at: vec![0; usize::from(peers)],
+            count_bytes: false,
         }
     }
 
-    /// Sends a message; delay and loss are drawn. `about` is (kind, height, round) for the log.
+    /// Whether the sizes of messages matter.
+    #[must_use]
+    pub fn counts_bytes(&self) -> bool {
+        self.count_bytes || self.links.kbit_per_s > 0
+    }
+
+    /// Counts bytes even where no link has a bandwidth.
+    pub fn count_bytes(&mut self, on: bool) {
+        self.count_bytes = on;
+    }
+
+    /// When the last bit of a message leaves its sender.
+    fn departure(&mut self, now: Micros, from: Sender, bytes: u64) -> Micros {
+        let Sender::Peer(peer) = from else {
+            return now;
+        };
+        self.counters.bytes += bytes;
+        let rate = u64::from(self.links.kbit_per_s);
+        match self.free_at.get_mut(usize::from(peer)) {
+            Some(free) if rate > 0 => {
+                // A bit at 1 kbit/s takes a thousand microseconds.
+                *free = now.max(*free) + bytes * 8_000 / rate;
+                *free
+            }
+            _ => now,
+        }
+    }
+
+    /// Sends a message; delay and loss are drawn. `about` is (kind, height, round) for the log,
+    /// `bytes` its size where [`Self::counts_bytes`] asks for it.
     pub fn send(
         &mut self,
         now: Micros,
@@ -189,7 +230,9 @@ impl<M> SimNetwork<M> {
         to: PeerIndex,
         message: &Arc<M>,
         about: (&'static str, u64, u32),
+        bytes: u64,
     ) {
+        let leaves = self.departure(now, from, bytes);
         self.counters.sent += 1;
         let place = u64::from(to)
             | match from {
@@ -208,7 +251,7 @@ impl<M> SimNetwork<M> {
         let lost = fate % PPM < u64::from(self.links.loss_ppm);
         let doubled = (fate >> 32) % PPM < u64::from(self.links.duplicate_ppm);
         let cut = !self.connected(from, to);
-        let arrives_us = (!lost && !cut).then_some(now + delay);
+        let arrives_us = (!lost && !cut).then_some(leaves + delay);
         self.note(MessageRecord {
             sent_us: now,
             arrives_us,
@@ -231,10 +274,10 @@ impl<M> SimNetwork<M> {
             to,
             message: Arc::clone(message),
         };
-        self.push(now + delay, deliver());
+        self.push(leaves + delay, deliver());
         if doubled {
             self.counters.duplicated += 1;
-            self.push(now + delay + span, deliver());
+            self.push(leaves + delay + span, deliver());
         }
     }
 

@@ -8,25 +8,31 @@
 //! decision (paper steps a, b and e).
 //!
 //! Every validator runs the same function on the same ledger facts, so it is
-//! pure and in integers, and its effort is metered. The answer to the price is
-//! damped on purpose: batteries and chargers follow it in proportion, and
-//! thresholds differ from device to device, because identical thresholds make
-//! a whole street switch at once (variant C of the stability experiment).
+//! pure and in integers, and its effort is metered.
+//!
+//! How devices are steered is the template's choice ([`Control`]). By default
+//! they are cleared together over the coming day ([`clear_cluster`]) and the
+//! contract carries out what was committed. Under [`Control::Price`] each
+//! device answers the price on its own, damped by the template: in proportion,
+//! at thresholds that differ from device to device, in turns; without damping
+//! that is the loop of the paper taken literally, and a street herds.
 #![deny(missing_docs)]
 
 mod clock;
+mod flexible;
 mod run;
 mod terms;
 mod trace;
 mod validate;
 
 pub use clock::ClockTime;
+pub use flexible::{ClusterPlan, Committed, Member, Moment, clear_cluster};
 pub use run::{
     BatteryFacts, ControlOrder, EvFacts, HeaterFacts, MeterFacts, RunInput, RunOutcome, run,
 };
 pub use terms::{
-    AllowedDevices, BatteryTerms, EmInstance, EmTemplate, EvTerms, HeaterTerms, Preferences,
-    PriceTerms, TypeWeights,
+    AllowedDevices, Basis, BatteryTerms, Control, EmInstance, EmTemplate, EvTerms, HeaterTerms,
+    PlantFactor, Preferences, PriceTerms, TradeLimits, TypeWeights,
 };
 pub use trace::{FiredRule, Subject, TraceLine};
 pub use validate::Problem;

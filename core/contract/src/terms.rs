@@ -15,6 +15,11 @@ pub struct EmTemplate {
     pub version: u32,
     /// How the price is formed.
     pub price: PriceTerms,
+    /// How devices are steered.
+    pub control: Control,
+    /// What the cluster's line carries, W; 0 when no limit is known. Forward
+    /// clearing keeps the cluster's import below it.
+    pub line_limit_w: u32,
     /// Price range over which a battery or charger goes from no power to full
     /// power, micro-EUR/kWh. Wider is gentler.
     pub proportional_band: PriceMicroEurPerKwh,
@@ -41,6 +46,27 @@ pub struct EmTemplate {
     pub max_steps: u32,
 }
 
+/// How devices are steered.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+pub enum Control {
+    /// Cleared together over the coming day, the running slot committed.
+    #[default]
+    Forward,
+    /// Each device answers the decided price by its owner's thresholds.
+    Price,
+}
+
 /// Price formation under the contract.
 #[derive(
     Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
@@ -51,6 +77,29 @@ pub struct PriceTerms {
     pub rule: Rule,
     /// Exponent of the typed price curve.
     pub exponent: Exponent,
+    /// What the slot's supply and demand are taken to be.
+    pub basis: Basis,
+}
+
+/// What a slot's price is formed from, before anybody can know the slot.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+pub enum Basis {
+    /// Supply and demand of the slot before, as metered (the paper's step d).
+    #[default]
+    Metered,
+    /// What is expected of the slot by type, from the cluster's history.
+    Forecast,
 }
 
 impl Default for EmTemplate {
@@ -61,6 +110,8 @@ impl Default for EmTemplate {
         Self {
             version: 1,
             price: PriceTerms::default(),
+            control: Control::default(),
+            line_limit_w: 0,
             proportional_band: 80_000,
             spread: 20_000,
             heater_spread: 140_000,
@@ -94,6 +145,43 @@ pub struct Preferences {
     /// Terms of the EV charger.
     #[serde(default)]
     pub ev: EvTerms,
+    /// Price limits for the auction rules.
+    #[serde(default)]
+    pub limits: TradeLimits,
+    /// Wishes about the energy of single households and plants.
+    #[serde(default)]
+    pub plants: Vec<PlantFactor>,
+}
+
+/// Price limits of a household's orders; the auction rules ask for them.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+#[serde(deny_unknown_fields, default)]
+pub struct TradeLimits {
+    /// Most it pays inside the cluster, micro-EUR/kWh; `None` for the grid's price.
+    pub buy_up_to: Option<PriceMicroEurPerKwh>,
+    /// Least it sells for, micro-EUR/kWh; `None` for the grid's price.
+    pub sell_from: Option<PriceMicroEurPerKwh>,
+}
+
+/// A wish about the energy of one household or plant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlantFactor {
+    /// Name of the household or plant on the ledger (`"H17"`).
+    pub plant: String,
+    /// Multiplies the weight of its energy's type: 1 changes nothing, 0 refuses it.
+    pub factor: u32,
 }
 
 /// Preference per energy type; 0 refuses the type, ratios count, not sizes.

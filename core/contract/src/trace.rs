@@ -43,6 +43,8 @@ pub enum FiredRule {
     Wait,
     /// Not its turn to answer the price: the last order stands.
     NotItsTurn,
+    /// Cleared for this slot together with the other devices.
+    Cleared,
     /// Nothing left to do.
     Done,
     /// No car is plugged in.
@@ -171,6 +173,18 @@ impl fmt::Display for TraceLine {
             FiredRule::RunCheap => write!(f, "{source} {price} ct < {threshold} ct: run {power} W"),
             FiredRule::Wait => write!(f, "{source} {price} ct >= {threshold} ct: wait"),
             FiredRule::NotItsTurn => f.write_str("not its turn: the last order stands"),
+            FiredRule::Cleared if self.power_w < 0 => {
+                write!(
+                    f,
+                    "cleared with the others for this slot: discharge {power} W"
+                )
+            }
+            FiredRule::Cleared if self.power_w == 0 => {
+                f.write_str("cleared with the others for this slot: wait")
+            }
+            FiredRule::Cleared => {
+                write!(f, "cleared with the others for this slot: {power} W")
+            }
             FiredRule::Done => f.write_str("nothing left to do: off"),
             FiredRule::NoCar => f.write_str("no car plugged in"),
             FiredRule::NotAllowed => f.write_str("the customer keeps control of it: no order"),

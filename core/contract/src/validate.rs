@@ -7,6 +7,11 @@ use gridloom_market::{MarketError, PriceInput, PriceRule};
 use crate::terms::{EmInstance, EmTemplate, Preferences};
 use crate::{POWER_LIMIT_W, PRICE_LIMIT};
 
+/// Most wishes about single plants in one contract.
+const MAX_PLANT_WISHES: usize = 16;
+/// Longest name of a plant, bytes; participants on the ledger have no longer ones.
+const MAX_PLANT_NAME_BYTES: usize = 64;
+
 /// Something wrong with a template, an instance or preferences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -131,6 +136,7 @@ impl EmTemplate {
             exponent: self.price.exponent,
             supply_wh: [0; 7],
             buyers: Vec::new(),
+            asks: Vec::new(),
         };
         self.price.rule.price(&input, 0).map(|_| ())
     }
@@ -181,6 +187,30 @@ impl Preferences {
         );
         problems.price("heater.run_below", heater.run_below);
         problems.price("ev.charge_below", self.ev.charge_below);
+        if let Some(price) = self.limits.buy_up_to {
+            problems.price("limits.buy_up_to", price);
+        }
+        if let Some(price) = self.limits.sell_from {
+            problems.price("limits.sell_from", price);
+        }
+        let mut plants: Vec<&str> = self.plants.iter().map(|p| p.plant.as_str()).collect();
+        plants.sort_unstable();
+        problems.check(
+            plants.windows(2).all(|pair| pair[0] != pair[1]),
+            "plants",
+            || "name a plant twice".into(),
+            "give each plant one factor",
+        );
+        problems.check(
+            self.plants.len() <= MAX_PLANT_WISHES
+                && self
+                    .plants
+                    .iter()
+                    .all(|p| p.plant.len() <= MAX_PLANT_NAME_BYTES),
+            "plants",
+            || format!("are {} wishes, or a name is too long", self.plants.len()),
+            "at most 16 plants, names of at most 64 bytes",
+        );
         problems.0
     }
 }

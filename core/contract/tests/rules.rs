@@ -33,6 +33,7 @@ fn input(facts: MeterFacts, price: i64, spread: u16) -> RunInput {
         import: 30 * CENT,
         facts,
         spread,
+        committed: None,
     }
 }
 
@@ -76,6 +77,7 @@ prop_compose! {
                 ready_by: ready_by.map(ClockTime::from_minute),
             },
             ev: EvTerms { charge_below: ev_below, depart_by: depart_by.map(ClockTime::from_minute), guard_slots },
+            ..Preferences::default()
         }
     }
 }

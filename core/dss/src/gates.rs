@@ -4,7 +4,10 @@
 //! [`given`] those of a directory with the full reference data.
 
 mod cases;
+mod currents;
 mod given;
+mod inverters;
+mod overload;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +17,7 @@ use gridloom_model::grid::{GridCase, LoadLaw, VoltageBand};
 use gridloom_model::profile::ProfileSet;
 
 pub use given::given;
+pub use overload::no_solution;
 
 /// A measured value against its target.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +39,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    fn new(
+    pub(crate) fn new(
         case: &str,
         metric: &'static str,
         target: f64,
@@ -54,7 +58,12 @@ impl Gate {
         }
     }
 
-    fn failed(case: &str, metric: &'static str, target: f64, note: impl fmt::Display) -> Self {
+    pub(crate) fn failed(
+        case: &str,
+        metric: &'static str,
+        target: f64,
+        note: impl fmt::Display,
+    ) -> Self {
         Self::new(case, metric, target, f64::NAN, "", note.to_string())
     }
 }
@@ -103,6 +112,7 @@ pub fn kept() -> Vec<Gate> {
         cases::EURO_LV,
         cases::FAULTS_EURO_LV,
     ));
+    gates.extend(inverters::curves());
     gates
 }
 
@@ -301,7 +311,7 @@ fn fault_error(network: &mut Network, text: &str) -> Result<(f64, String), Strin
             .filter_map(|p| p.parse().ok())
             .collect();
         let kind = match (table.text(row, "fault")?, phases.as_slice()) {
-            ("all_nodes", [_]) => FaultKind::ThreePhase,
+            ("all_nodes", [_]) => FaultKind::ThreePhaseEarth,
             ("SLG", [a]) => FaultKind::LineEarth(*a),
             ("LL", [a, b]) => FaultKind::LineLine(*a, *b),
             other => return Err(format!("fault {other:?}")),
@@ -351,43 +361,6 @@ impl<'t> Table<'t> {
             .map_err(|_| format!("`{text}` in column `{column}` is not a number"))
     }
 }
-
-/// Cases with no solution must be told so, with a bus and a margin.
-///
-/// The European feeder with every load multiplied until nothing can carry it.
-pub fn no_solution() -> Vec<Gate> {
-    let case = "euro_lv_overload";
-    let run = || -> Result<Vec<Gate>, String> {
-        let mut network = network(case, cases::EURO_LV, true)?;
-        for port in 0..network.port_count() {
-            let port = PortId(port as u32);
-            let (p, q) = network.port_nominal(port);
-            network.set_port_power(port, p * OVERLOAD, q * OVERLOAD);
-        }
-        let report = network.solve();
-        let told = report.verdict != Verdict::Solved && report.worst_bus.is_some();
-        let margin = network.loading_margin(1.0);
-        let place = margin
-            .weakest_bus
-            .map_or_else(String::new, |b| format!("bus {}", network.bus_id(b)));
-        let found = margin.factor > 0.0 && margin.factor < 1.0 && margin.weakest_bus.is_some();
-        Ok(vec![
-            Gate::new(case, "shown_as_normal", 0.0, f64::from(!told), "1", ""),
-            Gate::new(
-                case,
-                "margin_not_found",
-                0.0,
-                f64::from(!found),
-                "1",
-                format!("carries {:.3} of the load, weakest {place}", margin.factor),
-            ),
-        ])
-    };
-    run().unwrap_or_else(|note| vec![Gate::failed(case, "shown_as_normal", 0.0, note)])
-}
-
-/// Multiple of the rated load in the case without solution.
-const OVERLOAD: f64 = 100.0;
 
 /// Whether every load of a grid keeps constant power, for statements in the window.
 pub fn constant_power(case: &GridCase) -> bool {

@@ -104,7 +104,7 @@ pub enum DssError {
         message: String,
     },
     /// The deck defines no circuit.
-    #[error("{file}: no circuit is defined")]
+    #[error("{file}:1: no circuit is defined")]
     NoCircuit {
         /// The deck.
         file: String,

@@ -110,6 +110,17 @@ pub(crate) enum EarthModel {
     Deri,
 }
 
+impl EarthModel {
+    /// By its first letter, as the deck language does.
+    pub(crate) fn of(text: &str) -> Self {
+        match text.trim().to_lowercase().chars().next() {
+            Some('c') => Self::Carson,
+            Some('f') => Self::FullCarson,
+            _ => Self::Deri,
+        }
+    }
+}
+
 impl<'f> Script<'f> {
     pub(crate) fn new(files: &'f dyn Files) -> Self {
         Self {

@@ -19,7 +19,8 @@ fn kept_cases_meet_every_gate() {
 
 #[test]
 fn a_feeder_that_cannot_carry_its_load_is_told_so() {
-    assert_all(&gates::no_solution());
+    // Time is measured by the caller; a test takes none.
+    assert_all(&gates::no_solution(&mut || 0.0));
 }
 
 #[test]

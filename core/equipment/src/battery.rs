@@ -193,6 +193,34 @@ impl Battery {
         step
     }
 
+    /// Carries what the network asked for (`p_kw` positive charges) whatever
+    /// ramp and rated power say: the battery of a grid-forming inverter gives
+    /// what flows, and only its energy ends that. The step says what it could.
+    pub fn carry(&mut self, p_kw: f64, dt_ms: u64) -> BatteryStep {
+        if dt_ms == 0 || p_kw.is_nan() {
+            return BatteryStep::default();
+        }
+        let mut step = if p_kw >= 0.0 {
+            self.charge(p_kw, dt_ms)
+        } else {
+            self.discharge(-p_kw, dt_ms)
+        };
+        step.p_kw = power_kw(step.terminal, dt_ms);
+        self.last_kw = step.p_kw;
+        step
+    }
+
+    /// Whether its energy suffices to carry `p_kw` for `dt_ms`.
+    #[must_use]
+    pub fn can_carry(&self, p_kw: f64, dt_ms: u64) -> bool {
+        let asked = energy_nano_wh(p_kw.abs(), dt_ms);
+        if p_kw >= 0.0 {
+            asked <= self.charge_for(self.capacity - self.stored)
+        } else {
+            asked <= self.given_by(self.stored)
+        }
+    }
+
     fn charge(&mut self, p_kw: f64, dt_ms: u64) -> BatteryStep {
         let room = self.capacity - self.stored;
         let terminal = energy_nano_wh(p_kw, dt_ms).min(self.charge_for(room));
@@ -354,6 +382,19 @@ mod tests {
             ..params()
         };
         assert_eq!(field(p, 0.5), "discharge_efficiency");
+    }
+
+    #[test]
+    fn a_forming_battery_carries_more_than_its_rating_but_not_more_than_it_has() {
+        let mut battery = Battery::new(params(), 0.5).unwrap();
+        let step = battery.carry(-6.0, 60_000);
+        assert!((step.p_kw + 6.0).abs() < 1e-9, "above max_kw");
+        assert_eq!(step.terminal, step.stored_change + step.loss);
+        assert!(battery.can_carry(-6.0, 60_000));
+        assert!(!battery.can_carry(-6.0, 3_600_000));
+        let step = battery.carry(-6.0, 3_600_000);
+        assert!(step.p_kw > -6.0 && battery.stored() == 0);
+        assert_eq!(battery.carry(f64::NAN, 1_000), BatteryStep::default());
     }
 
     proptest! {

@@ -23,16 +23,20 @@
 mod battery;
 mod energy;
 mod ev;
+mod heat_pump;
 mod heater;
 mod meter;
 mod pv;
+mod voltage_control;
 
 pub use battery::{Battery, BatteryParams, BatteryStep};
 pub use energy::{NANO_WH_PER_KWH, NANO_WH_PER_WH, NanoWh, energy_nano_wh, kwh, power_kw};
 pub use ev::{EvCharger, EvParams, EvStep};
+pub use heat_pump::{HeatPump, HeatPumpParams, HeatPumpStep};
 pub use heater::{HeaterParams, HeaterStep, WaterHeater};
 pub use meter::{MeterReading, MeterRegisters};
-pub use pv::{Pv, PvOutput, PvParams};
+pub use pv::{CellParams, Pv, PvOutput, PvParams};
+pub use voltage_control::{CapacitorBank, CapacitorParams, TapChanger, TapParams};
 
 use thiserror::Error;
 

@@ -49,6 +49,12 @@ impl PhaseLaw {
         self.v_base
     }
 
+    /// Squared voltages, V2, above the first and up to the second of which the
+    /// power is constant.
+    pub(crate) fn constant_range(&self) -> (f64, f64) {
+        (self.constant_from, self.constant_to)
+    }
+
     /// Admittance that draws `s` (VA) at rated voltage, S.
     pub(crate) fn rated_admittance(&self, s: Complex) -> Complex {
         s.conj().scale(1.0 / (self.v_base * self.v_base))

@@ -9,10 +9,17 @@
 //! elimination tree are numbered last. An iteration that only changes port
 //! currents then works on that trailing part alone.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+mod chord;
+mod order;
+mod partial;
+
+use std::collections::BTreeSet;
 
 use crate::Complex;
+use order::{minimum_degree, ports_last, update_program};
+use partial::History;
+
+pub(crate) use chord::{Block, Chord};
 
 /// Symbolic and numeric factor of one pattern.
 #[derive(Clone, Debug)]
@@ -30,11 +37,12 @@ pub(crate) struct Ldl {
     trailing_rows: Vec<u32>,
     /// First entry of the trailing columns.
     trailing_start: usize,
-    /// Targets of the updates of [`Ldl::factor`], in the order it makes them.
+    /// Targets of the updates of a factorisation, in the order it makes them.
     program: Vec<u32>,
     /// Entries of `L` by columns, then the diagonal.
     values: Vec<Complex>,
     inverse_diagonal: Vec<Complex>,
+    history: History,
 }
 
 impl Ldl {
@@ -71,6 +79,7 @@ impl Ldl {
             .map(|&row| row - first_port as u32)
             .collect();
         Self {
+            history: History::new(n, &column, &rows),
             trailing_rows,
             trailing_start,
             n,
@@ -131,37 +140,6 @@ impl Ldl {
     /// Slot of a diagonal entry.
     pub(crate) fn diagonal_slot(&self, position: usize) -> usize {
         self.rows.len() + position
-    }
-
-    /// Factors the matrix whose lower triangle is given by slots.
-    ///
-    /// Returns the position of the first pivot that is zero or not finite.
-    pub(crate) fn factor(&mut self, matrix: &[Complex]) -> Result<(), usize> {
-        self.values.copy_from_slice(matrix);
-        let nl = self.rows.len();
-        let mut step = 0;
-        for k in 0..self.n {
-            let pivot = self.values[nl + k];
-            let inverse = pivot.recip();
-            if !inverse.is_finite() {
-                return Err(k);
-            }
-            self.inverse_diagonal[k] = inverse;
-            let (start, end) = (self.column[k] as usize, self.column[k + 1] as usize);
-            for a in start..end {
-                let factor = self.values[a] * inverse;
-                let targets = &self.program[step..step + (end - a)];
-                for (b, &target) in (a..end).zip(targets) {
-                    let update = factor * self.values[b];
-                    self.values[target as usize] -= update;
-                }
-                step += end - a;
-            }
-            for value in &mut self.values[start..end] {
-                *value *= inverse;
-            }
-        }
-        Ok(())
     }
 
     /// Solves for the trailing part in place; `x` starts at position `first_port`
@@ -263,132 +241,16 @@ impl Ldl {
     }
 }
 
-/// Degree by which a port counts as more than it has, so that the conductors
-/// between ports go first and the ports' part of the elimination tree stays small.
-const PORT_PENALTY: usize = 6;
-
-/// Elimination order by minimum degree, ties by index, and each node's later neighbours.
-fn minimum_degree(neighbours: &[BTreeSet<u32>], ports: &[u32]) -> (Vec<u32>, Vec<Vec<u32>>) {
-    let n = neighbours.len();
-    let mut adjacent: Vec<Vec<u32>> = neighbours
-        .iter()
-        .map(|set| set.iter().copied().collect())
-        .collect();
-    let mut penalty = vec![0; n];
-    for &port in ports {
-        penalty[port as usize] = PORT_PENALTY;
-    }
-    let mut patterns = vec![Vec::new(); n];
-    let mut done = vec![false; n];
-    let mut order = Vec::with_capacity(n);
-    let mut heap: BinaryHeap<Reverse<(usize, u32)>> = adjacent
-        .iter()
-        .enumerate()
-        .map(|(i, a)| Reverse((a.len() + penalty[i], i as u32)))
-        .collect();
-    let mut merged: Vec<u32> = Vec::new();
-    while let Some(Reverse((degree, node))) = heap.pop() {
-        let i = node as usize;
-        if done[i] || adjacent[i].len() + penalty[i] != degree {
-            continue;
-        }
-        done[i] = true;
-        order.push(node);
-        let around = std::mem::take(&mut adjacent[i]);
-        for &a in &around {
-            merge(&adjacent[a as usize], &around, node, a, &mut merged);
-            std::mem::swap(&mut adjacent[a as usize], &mut merged);
-            heap.push(Reverse((
-                adjacent[a as usize].len() + penalty[a as usize],
-                a,
-            )));
-        }
-        patterns[i] = around;
-    }
-    (order, patterns)
-}
-
-/// Sorted union of two sorted lists without two members.
-fn merge(a: &[u32], b: &[u32], without: u32, also_without: u32, out: &mut Vec<u32>) {
-    out.clear();
-    let (mut i, mut j) = (0, 0);
-    while i < a.len() || j < b.len() {
-        let next = match (a.get(i), b.get(j)) {
-            (Some(&x), Some(&y)) if x == y => {
-                i += 1;
-                j += 1;
-                x
-            }
-            (Some(&x), Some(&y)) if x < y => {
-                i += 1;
-                x
-            }
-            (_, Some(&y)) => {
-                j += 1;
-                y
-            }
-            (Some(&x), None) => {
-                i += 1;
-                x
-            }
-            (None, None) => break,
-        };
-        if next != without && next != also_without {
-            out.push(next);
-        }
-    }
-}
-
-/// Moves ports and their ancestors to the end; the elimination stays the same.
-fn ports_last(order: &[u32], patterns: &[Vec<u32>], ports: &[u32]) -> (Vec<u32>, usize) {
-    let mut wanted = vec![false; order.len()];
-    for &port in ports {
-        wanted[port as usize] = true;
-    }
-    for &node in order {
-        if wanted[node as usize] {
-            for &later in &patterns[node as usize] {
-                wanted[later as usize] = true;
-            }
-        }
-    }
-    let mut new: Vec<u32> = order
-        .iter()
-        .copied()
-        .filter(|&node| !wanted[node as usize])
-        .collect();
-    let first = new.len();
-    new.extend(order.iter().copied().filter(|&node| wanted[node as usize]));
-    (new, first)
-}
-
-fn update_program(n: usize, column: &[u32], rows: &[u32]) -> Vec<u32> {
-    let nl = rows.len();
-    let mut program = Vec::new();
-    for k in 0..n {
-        let list = &rows[column[k] as usize..column[k + 1] as usize];
-        for (a, &col) in list.iter().enumerate() {
-            program.push((nl + col as usize) as u32);
-            let range = column[col as usize] as usize..column[col as usize + 1] as usize;
-            let mut at = range.start;
-            for &row in &list[a + 1..] {
-                // Both lists are sorted and the second contains the first.
-                while at < range.end && rows[at] < row {
-                    at += 1;
-                }
-                program.push(at as u32);
-            }
-        }
-    }
-    program
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn random(n: usize, edges: &[(usize, usize, f64, f64)], ports: &[u32]) -> (Ldl, Vec<Complex>) {
+    pub(super) fn random(
+        n: usize,
+        edges: &[(usize, usize, f64, f64)],
+        ports: &[u32],
+    ) -> (Ldl, Vec<Complex>) {
         let mut neighbours = vec![BTreeSet::new(); n];
         for &(a, b, ..) in edges {
             if a != b {
@@ -421,7 +283,7 @@ mod tests {
             currents in prop::collection::vec((-1.0f64..1.0, -1.0f64..1.0), 5),
         ) {
             let (mut ldl, matrix) = random(20, &edges, &ports);
-            prop_assert!(ldl.factor(&matrix).is_ok());
+            prop_assert!(ldl.factor(&matrix, &[]).is_ok());
             let mut rhs = vec![Complex::ZERO; 20];
             for (&port, &(re, im)) in ports.iter().zip(&currents) {
                 rhs[ldl.position(port as usize)] += Complex::new(re, im);
@@ -461,6 +323,6 @@ mod tests {
     fn a_zero_pivot_is_reported() {
         let (mut ldl, mut matrix) = random(2, &[(0, 1, 1.0, -1.0)], &[0]);
         matrix.fill(Complex::ZERO);
-        assert_eq!(ldl.factor(&matrix), Err(0));
+        assert_eq!(ldl.factor(&matrix, &[]), Err(0));
     }
 }

@@ -15,6 +15,7 @@
 pub mod bench;
 mod complex;
 mod dense;
+pub mod inverter;
 mod law;
 mod ldl;
 mod network;
@@ -23,8 +24,9 @@ mod primitive;
 pub use complex::Complex;
 pub use dense::{invert_dense, kron_dense};
 pub use network::{
-    BranchFlow, BuildError, BusFault, CompareError, Comparison, ConductorFlow, FaultError,
-    FaultKind, FaultStudy, Margin, Network, PortError, PortId, PortLaw, ReduceError, Reduced,
-    RegulateReport, SolutionState, SolveOptions, SolveReport, Totals, Verdict, compare_nodes,
-    nodes_csv,
+    Batch, BatchReport, BranchFlow, BuildError, BusFault, CompareError, Comparison, ConductorFlow,
+    EmfBehindImpedance, Fault, FaultError, FaultKind, FaultPlace, FaultReading, FaultStudy,
+    Iteration, LANES, MAX_FAULTS, Margin, Network, Phasors, PortError, PortId, PortLaw,
+    ReduceError, Reduced, RegulateReport, Sequence, SolutionState, SolveOptions, SolveReport,
+    SourceError, SourceReading, Totals, Verdict, compare_nodes, nodes_csv,
 };

@@ -236,7 +236,7 @@ proptest! {
         let bus = bus % network.bus_count();
         let study = network.fault_study().expect("solved");
         let zero = gridloom_flow::Complex::ZERO;
-        let three = study.fault(bus, FaultKind::ThreePhase, zero).expect("live");
+        let three = study.fault(bus, FaultKind::ThreePhaseEarth, zero).expect("live");
         prop_assert!(three.voltages.iter().all(|v| v.abs() < 1e-6));
         let earth = study.fault(bus, FaultKind::LineEarth(2), zero).expect("live");
         prop_assert!(earth.voltages[1].abs() < 1e-6);

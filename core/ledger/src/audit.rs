@@ -2,6 +2,7 @@
 
 use gridloom_units::{AccountId, EnergyType, EnergyWh, MoneyNanoEur, TypedWh};
 
+use crate::cross::{Moved, Worth};
 use crate::genesis::{Genesis, Kind};
 use crate::state::{EnergyTotals, State, StateValue, View};
 
@@ -66,6 +67,14 @@ pub enum AuditError {
         /// What was minted or retired.
         booked: EnergyWh,
     },
+    /// Energy sold to the utility and lots of it, here or away, differ.
+    #[error("lots hold {found} Wh, {booked} Wh were sold to the utility or came from elsewhere")]
+    Lots {
+        /// Wh in surplus and claims.
+        found: EnergyWh,
+        /// What there has to be.
+        booked: EnergyWh,
+    },
     /// The state lacks a part it must have.
     #[error("the state has no {0}")]
     Missing(&'static str),
@@ -96,6 +105,10 @@ struct Sums {
     retired: TypedWh,
     held: TypedWh,
     metered: [EnergyWh; 3],
+    /// Came from other clusters less what went there.
+    net: Worth,
+    moved: Moved,
+    lots: EnergyWh,
 }
 
 impl Sums {
@@ -115,6 +128,22 @@ impl Sums {
                     }
                 }
             }
+            StateValue::Flows(flows) => {
+                let net = flows.net();
+                self.net.money += net.money * i128::from(sign);
+                self.net.wh += net.wh * sign;
+                for k in 0..EnergyType::COUNT {
+                    self.moved.minted_wh[k] += sign * flows.moved.minted_wh[k];
+                    self.moved.retired_wh[k] += sign * flows.moved.retired_wh[k];
+                }
+                let metered = self.moved.metered_wh.iter_mut();
+                for (sum, wh) in metered.zip(flows.moved.metered_wh) {
+                    *sum += sign * wh;
+                }
+            }
+            StateValue::Surplus(lots) | StateValue::Claims(lots) => {
+                self.lots += sign * lots.iter().map(|lot| lot.wh).sum::<EnergyWh>();
+            }
             StateValue::Meter(meter) => {
                 for (sum, wh) in self.metered.iter_mut().zip(meter.settled.to_array()) {
                     *sum += sign * wh;
@@ -125,7 +154,19 @@ impl Sums {
     }
 
     /// Compares the sums with the totals.
-    fn check(&self, totals: &EnergyTotals, lent: MoneyNanoEur) -> Result<(), AuditError> {
+    fn check(
+        &self,
+        totals: &EnergyTotals,
+        lent: MoneyNanoEur,
+        has_root: bool,
+    ) -> Result<(), AuditError> {
+        let sold: EnergyWh = totals.sold_wh.iter().sum();
+        if has_root && self.lots != sold + self.net.wh {
+            return Err(AuditError::Lots {
+                found: self.lots,
+                booked: sold + self.net.wh,
+            });
+        }
         if self.debt != lent {
             return Err(AuditError::Debt {
                 found: self.debt,
@@ -135,8 +176,16 @@ impl Sums {
         for kind in EnergyType::ALL {
             let k = kind.index();
             for (what, found, booked) in [
-                ("minted", self.minted[k], totals.minted_wh[k]),
-                ("retired", self.retired[k], totals.retired_wh[k]),
+                (
+                    "minted",
+                    self.minted[k],
+                    totals.minted_wh[k] + self.moved.minted_wh[k],
+                ),
+                (
+                    "retired",
+                    self.retired[k],
+                    totals.retired_wh[k] + self.moved.retired_wh[k],
+                ),
             ] {
                 if found != booked {
                     return Err(AuditError::Energy {
@@ -170,7 +219,11 @@ impl Sums {
                 self.metered[2],
                 totals.minted_wh[EnergyType::Battery.index()],
             ),
-        ] {
+        ]
+        .into_iter()
+        .zip(self.moved.metered_wh)
+        .map(|((what, metered, booked), moved)| (what, metered, booked + moved))
+        {
             if metered != booked {
                 return Err(AuditError::Meters {
                     what,
@@ -220,13 +273,13 @@ pub(crate) fn check_changes(genesis: &Genesis, view: &View<'_>) -> Result<(), Au
             lent = market.lent - older.lent;
         }
     }
-    if sums.money != 0 {
+    if sums.money != sums.net.money {
         return Err(AuditError::Money {
-            found: roles.deposited + sums.money,
+            found: roles.deposited + sums.money - sums.net.money,
             deposited: roles.deposited,
         });
     }
-    sums.check(&totals, lent)
+    sums.check(&totals, lent, roles.root.is_some())
 }
 
 /// Audits everything.
@@ -244,14 +297,15 @@ pub(crate) fn audit(genesis: &Genesis, state: &State) -> Result<AuditReport, Aud
         sums.add(value, roles.utility, 1);
     });
     fault?;
-    if sums.money != roles.deposited {
+    let due = roles.deposited + sums.net.money;
+    if sums.money != due {
         return Err(AuditError::Money {
             found: sums.money,
-            deposited: roles.deposited,
+            deposited: due,
         });
     }
     let market = state.market().ok_or(AuditError::Missing("market record"))?;
-    sums.check(&market.totals, market.lent)?;
+    sums.check(&market.totals, market.lent, roles.root.is_some())?;
     Ok(AuditReport {
         accounts: sums.accounts,
         money: sums.money,
@@ -278,6 +332,8 @@ mod tests {
             feed_in: 1,
             import: 2,
             max_step: 0,
+            wholesale: None,
+            island: 3,
         };
         crate::ClusterGenesis {
             chain: ChainId::from_name("x"),
@@ -288,6 +344,7 @@ mod tests {
             aggregator: AccountId([5; 32]),
             accounts: vec![(HOME, 100), (UTILITY, 50)],
             market,
+            root: None,
         }
         .seal()
     }

@@ -2,8 +2,10 @@
 
 use borsh::BorshSerialize;
 use gridloom_consensus::{BlockId, ChainId, ValidatorSet};
+use gridloom_market::wholesale::{GridPrices, WholesaleTerms};
 use gridloom_units::{AccountId, MoneyNanoEur, PriceMicroEurPerKwh};
 
+use crate::cross::ExportLimit;
 use crate::keys::tagged_hash;
 use crate::transaction::encoded;
 
@@ -20,6 +22,21 @@ pub struct MarketRules {
     pub import: PriceMicroEurPerKwh,
     /// Largest change of a price from slot to slot, micro-EUR/kWh; 0 for no limit.
     pub max_step: PriceMicroEurPerKwh,
+    /// Who deals for the cluster at the wholesale market; `None` for the
+    /// utility's tariff in every slot.
+    pub wholesale: Option<WholesaleAgent>,
+    /// Highest price while islanded: cost of the dearest dispatchable source
+    /// or value of lost load, micro-EUR/kWh.
+    pub island: PriceMicroEurPerKwh,
+}
+
+/// An agent that bids for the community at the wholesale market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize)]
+pub struct WholesaleAgent {
+    /// Its account: it earns the margin and bears the imbalance.
+    pub account: AccountId,
+    /// On which terms.
+    pub terms: WholesaleTerms,
 }
 
 /// Start of a cluster's ledger.
@@ -41,6 +58,19 @@ pub struct ClusterGenesis {
     pub accounts: Vec<(AccountId, MoneyNanoEur)>,
     /// Rules of the market.
     pub market: MarketRules,
+    /// The root it reports to; without one the cluster deals with nobody else.
+    pub root: Option<RootLink>,
+}
+
+/// How a cluster knows its root.
+#[derive(Clone, Debug)]
+pub struct RootLink {
+    /// Name of the root's chain.
+    pub chain: ChainId,
+    /// The root's first validators.
+    pub validators: ValidatorSet,
+    /// Index of this cluster at the root.
+    pub index: u32,
 }
 
 /// Start of the root ledger.
@@ -52,6 +82,8 @@ pub struct RootGenesis {
     pub validators: ValidatorSet,
     /// Known clusters: name and validators of each.
     pub clusters: Vec<(ChainId, ValidatorSet)>,
+    /// The most each cluster may send beyond what it received; nothing where the list ends.
+    pub limits: Vec<ExportLimit>,
 }
 
 /// A genesis no ledger can start from.
@@ -69,7 +101,7 @@ pub enum GenesisError {
     },
     /// Prices reversed, out of range, or a negative step.
     #[error(
-        "feed-in {feed_in}, import {import}, step {max_step} µEUR/kWh: feed-in must not exceed import, the step not be negative"
+        "feed-in {feed_in}, import {import}, step {max_step}, island {island} µEUR/kWh: feed-in must not exceed import, step and island not be negative"
     )]
     Prices {
         /// Feed-in price.
@@ -78,12 +110,19 @@ pub enum GenesisError {
         import: PriceMicroEurPerKwh,
         /// Step limit.
         max_step: PriceMicroEurPerKwh,
+        /// Highest price while islanded.
+        island: PriceMicroEurPerKwh,
     },
+    /// Terms of the wholesale agent that no market could quote.
+    #[error(
+        "the wholesale terms have a negative spread, impact or margin, no block, no position, or a price out of range"
+    )]
+    Wholesale,
     /// Two deposits for one account, or a negative one.
     #[error("the deposit of account {0} is negative or listed twice")]
     Deposit(AccountId),
     /// One account in two roles that settle against each other.
-    #[error("operator and utility are one account ({0})")]
+    #[error("two of operator, utility and wholesale agent are one account ({0})")]
     Roles(AccountId),
     /// One cluster listed twice.
     #[error("cluster {0} is listed twice")]
@@ -102,7 +141,7 @@ pub(crate) struct Genesis {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
-    Cluster(ClusterRoles),
+    Cluster(Box<ClusterRoles>),
     Root(Vec<(ChainId, ValidatorSet)>),
 }
 
@@ -114,6 +153,18 @@ pub(crate) struct ClusterRoles {
     pub(crate) aggregator: AccountId,
     pub(crate) market: MarketRules,
     pub(crate) deposited: MoneyNanoEur,
+    /// Chain of the root and own index there.
+    pub(crate) root: Option<(ChainId, u32)>,
+}
+
+impl Genesis {
+    /// Clusters the root knows; 0 at a cluster.
+    pub(crate) fn cluster_count(&self) -> u32 {
+        match &self.kind {
+            Kind::Cluster(_) => 0,
+            Kind::Root(clusters) => u32::try_from(clusters.len()).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 impl MarketRules {
@@ -147,8 +198,22 @@ impl MarketRules {
         (u64::from(slot).saturating_mul(self.slot_ms) / 60_000 % 1_440) as u16
     }
 
+    /// The utility's tariff.
+    #[must_use]
+    pub fn tariff(&self) -> GridPrices {
+        GridPrices {
+            feed_in: self.feed_in,
+            import: self.import,
+        }
+    }
+
     fn check(&self) -> Result<(), GenesisError> {
         const PRICE_LIMIT: i64 = gridloom_contract::PRICE_LIMIT;
+        if let Some(agent) = &self.wholesale
+            && !sound(&agent.terms)
+        {
+            return Err(GenesisError::Wholesale);
+        }
         let whole = self.slot_ms >= 60_000
             && self.slot_ms.is_multiple_of(60_000)
             && self.slot_ms <= 86_400_000
@@ -163,7 +228,8 @@ impl MarketRules {
         let ordered = -PRICE_LIMIT <= self.feed_in
             && self.feed_in <= self.import
             && self.import <= PRICE_LIMIT
-            && self.max_step >= 0;
+            && self.max_step >= 0
+            && (0..=PRICE_LIMIT).contains(&self.island);
         if ordered {
             Ok(())
         } else {
@@ -171,10 +237,39 @@ impl MarketRules {
                 feed_in: self.feed_in,
                 import: self.import,
                 max_step: self.max_step,
+                island: self.island,
             })
         }
     }
+
+    /// Lowest and highest price of a slot, micro-EUR/kWh: what the utility pays
+    /// and asks; in an island nothing and the cost of its dearest source.
+    #[must_use]
+    pub fn bounds(&self, island: bool) -> (PriceMicroEurPerKwh, PriceMicroEurPerKwh) {
+        if island {
+            (0, self.island)
+        } else {
+            (self.feed_in, self.import)
+        }
+    }
 }
+
+/// Whether prices and energies are in a range in which nothing overflows.
+fn sound(terms: &WholesaleTerms) -> bool {
+    const PRICE_LIMIT: i64 = gridloom_contract::PRICE_LIMIT;
+    let price = |price: &i64| (-PRICE_LIMIT..=PRICE_LIMIT).contains(price);
+    let step = |step: i64| (0..=PRICE_LIMIT).contains(&step);
+    let energy = |wh: i64| (1..=MAX_POSITION_WH).contains(&wh);
+    terms.anchor.iter().all(price)
+        && step(terms.spread)
+        && step(terms.impact)
+        && step(terms.margin)
+        && energy(terms.block_wh)
+        && energy(terms.max_wh)
+}
+
+/// Largest position and block of a wholesale agent in one slot, Wh.
+pub const MAX_POSITION_WH: i64 = 1_000_000_000;
 
 impl ClusterGenesis {
     /// Whether a ledger can start from it.
@@ -185,6 +280,11 @@ impl ClusterGenesis {
         self.market.check()?;
         if self.operator == self.utility {
             return Err(GenesisError::Roles(self.operator));
+        }
+        if let Some(agent) = &self.market.wholesale
+            && [self.operator, self.utility].contains(&agent.account)
+        {
+            return Err(GenesisError::Roles(agent.account));
         }
         let mut seen: Vec<AccountId> = Vec::with_capacity(self.accounts.len());
         for (account, deposit) in &self.accounts {
@@ -207,6 +307,9 @@ impl ClusterGenesis {
             (self.operator, self.utility, self.cloud, self.aggregator),
             &accounts,
             self.market,
+            self.root
+                .as_ref()
+                .map(|link| (link.chain, link.validators.hash(), link.index)),
         );
         Genesis {
             chain: self.chain,
@@ -217,14 +320,15 @@ impl ClusterGenesis {
                 b"cluster",
                 &encoded(&content),
             ),
-            kind: Kind::Cluster(ClusterRoles {
+            kind: Kind::Cluster(Box::new(ClusterRoles {
                 operator: self.operator,
                 utility: self.utility,
                 cloud: self.cloud,
                 aggregator: self.aggregator,
                 market: self.market,
                 deposited: self.accounts.iter().map(|(_, deposit)| *deposit).sum(),
-            }),
+                root: self.root.as_ref().map(|link| (link.chain, link.index)),
+            })),
         }
     }
 }
@@ -256,7 +360,12 @@ impl RootGenesis {
         Genesis {
             chain: self.chain,
             validators: self.validators.clone(),
-            id: id(&self.chain, &self.validators, b"root", &encoded(&clusters)),
+            id: id(
+                &self.chain,
+                &self.validators,
+                b"root",
+                &encoded(&(clusters, &self.limits)),
+            ),
             kind: Kind::Root(self.clusters.clone()),
         }
     }

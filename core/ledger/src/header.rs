@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use gridloom_consensus::{Address, Block, BlockId, ChainId};
+use gridloom_consensus::{Address, Block, BlockId, ChainId, Lie};
 
 use crate::merkle::list_root;
-use crate::transaction::{MAX_TRANSACTION_BYTES, Transaction, hash_encoded};
+use crate::transaction::{Transaction, hash_encoded};
 
 /// Most transactions in one block.
 pub const MAX_BLOCK_TRANSACTIONS: usize = 2_048;
@@ -89,7 +89,7 @@ impl LedgerBlock {
         for tx in &transactions {
             let (id, size) = tx.id_and_size();
             bytes += size;
-            if size > MAX_TRANSACTION_BYTES || bytes > MAX_BLOCK_BYTES {
+            if size > tx.max_bytes() || bytes > MAX_BLOCK_BYTES {
                 return Err(BlockError::TooLarge(size));
             }
             ids.push(id);
@@ -131,6 +131,17 @@ impl LedgerBlock {
     pub fn transaction_ids(&self) -> &[[u8; 32]] {
         &self.ids
     }
+}
+
+/// The block of a proposer that lies, for fault injection; see [`gridloom_consensus::Lie`].
+#[must_use]
+pub fn forge(block: &LedgerBlock, lie: Lie) -> Option<LedgerBlock> {
+    let mut header = block.header().clone();
+    match lie {
+        Lie::InvalidState => header.state_root[0] ^= 1,
+        Lie::OtherValid => header.time_ms += 1,
+    }
+    LedgerBlock::new(header, block.transactions().to_vec()).ok()
 }
 
 impl Block for LedgerBlock {

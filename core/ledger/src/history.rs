@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 /// Items per shared piece.
-const PIECE: usize = 256;
+const PIECE: usize = 64;
 
 /// A list of blocks, oldest first; a copy costs at most [`PIECE`] pointers.
 #[derive(Clone, Debug)]
 pub(crate) struct History<T> {
+    /// Items that came before and are not kept.
+    skipped: usize,
     full: Arc<Vec<Arc<Vec<T>>>>,
     tail: Arc<Vec<T>>,
 }
@@ -15,6 +17,7 @@ pub(crate) struct History<T> {
 impl<T> Default for History<T> {
     fn default() -> Self {
         Self {
+            skipped: 0,
             full: Arc::default(),
             tail: Arc::default(),
         }
@@ -22,8 +25,32 @@ impl<T> Default for History<T> {
 }
 
 impl<T: Clone> History<T> {
+    /// An empty list that counts `skipped` items before its first.
+    pub(crate) fn after(skipped: usize) -> Self {
+        Self {
+            skipped,
+            ..Self::default()
+        }
+    }
+
+    /// Items since the beginning, those no longer kept included.
     pub(crate) fn len(&self) -> usize {
-        self.full.len() * PIECE + self.tail.len()
+        self.skipped + self.full.len() * PIECE + self.tail.len()
+    }
+
+    /// Index of the oldest item that is kept.
+    pub(crate) fn first(&self) -> usize {
+        self.skipped
+    }
+
+    /// Lets go of whole old pieces as long as `keep` items remain.
+    pub(crate) fn forget(&mut self, keep: usize) {
+        let spare = (self.full.len() * PIECE + self.tail.len()).saturating_sub(keep) / PIECE;
+        let pieces = spare.min(self.full.len());
+        if pieces > 0 {
+            Arc::make_mut(&mut self.full).drain(..pieces);
+            self.skipped += pieces * PIECE;
+        }
     }
 
     pub(crate) fn push(&mut self, item: T) {
@@ -36,6 +63,7 @@ impl<T: Clone> History<T> {
     }
 
     pub(crate) fn get(&self, index: usize) -> Option<&T> {
+        let index = index.checked_sub(self.skipped)?;
         match self.full.get(index / PIECE) {
             Some(piece) => piece.get(index % PIECE),
             None if index / PIECE == self.full.len() => self.tail.get(index % PIECE),
@@ -49,7 +77,9 @@ impl<T: Clone> History<T> {
 
     /// Newest first.
     pub(crate) fn rev(&self) -> impl Iterator<Item = &T> {
-        (0..self.len()).rev().filter_map(|index| self.get(index))
+        (self.skipped..self.len())
+            .rev()
+            .filter_map(|index| self.get(index))
     }
 }
 
@@ -77,5 +107,25 @@ mod tests {
         assert!(list.rev().copied().eq((0..1_000).rev()));
         assert_eq!(list.get(1_000), None);
         assert_eq!(list.get(100_000), None);
+    }
+
+    #[test]
+    fn forgotten_items_keep_their_numbers() {
+        let mut list = History::after(7);
+        assert_eq!((list.len(), list.last()), (7, None));
+        for i in 7..1_000_usize {
+            list.push(i);
+        }
+        let whole = list.clone();
+        list.forget(300);
+        assert_eq!((list.len(), list.last()), (1_000, Some(&999)));
+        let first = list.first();
+        assert!(first > 400 && first <= 700, "{first}");
+        assert_eq!(list.get(first - 1), None);
+        assert_eq!(list.get(first), Some(&first));
+        assert!(list.rev().copied().eq((first..1_000).rev()));
+        assert_eq!(whole.get(7), Some(&7));
+        list.forget(10_000);
+        assert_eq!(list.first(), first);
     }
 }

@@ -61,6 +61,11 @@ pub(crate) fn verify(public: &[u8; 32], bytes: &[u8], signature: &[u8; 64]) -> b
     })
 }
 
+/// BLAKE3 of bytes that carry their own domain.
+pub(crate) fn tagless_hash(bytes: &[u8]) -> [u8; 32] {
+    *blake3::hash(bytes).as_bytes()
+}
+
 /// BLAKE3 over a domain tag and parts of fixed width.
 pub(crate) fn tagged_hash(tag: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();

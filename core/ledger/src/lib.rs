@@ -14,6 +14,8 @@
 mod audit;
 pub mod bench;
 mod chain;
+pub mod courier;
+mod cross;
 mod execute;
 mod genesis;
 mod header;
@@ -24,24 +26,43 @@ mod mempool;
 mod merkle;
 mod receipt;
 pub mod rehearsal;
+pub mod scale;
+pub mod split;
 mod state;
+pub mod sweep;
+pub mod tier;
+pub mod trace;
 mod transaction;
 
 pub use audit::{AuditError, AuditReport};
-pub use chain::{CLOCK_SKEW_MS, LedgerChain, ParticipantRow, RefusedSubmission, Wallet};
-pub use execute::Inadmissible;
-pub use genesis::{ClusterGenesis, GenesisError, MAX_DEPOSIT, MarketRules, RootGenesis};
-pub use header::{BlockError, BlockHeader, LedgerBlock, MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS};
+pub use chain::{
+    CLOCK_SKEW_MS, LedgerChain, ParticipantRow, RefusedSubmission, ResumeError, SavedState, Wallet,
+};
+pub use cross::{
+    Approved, Cargo, CheckpointExtras, Chosen, Decision, DecisionRecord, DecisionStatus,
+    ExportLimit, Flow, Flows, Governance, IMPORT_BUDGET_BYTES, Inbound, Lot, LotTerms, MAX_CARRIED,
+    MAX_LISTED, Moved, MovedMember, Parcel, PeerView, RootNews, RootSeen, Seat, Worth,
+    approval_preimage, seats, set_of,
+};
+pub use execute::{Inadmissible, MAX_OPEN_SLOTS, MAX_ORDERS_PER_SLOT};
+pub use genesis::{
+    ClusterGenesis, GenesisError, MAX_DEPOSIT, MAX_POSITION_WH, MarketRules, RootGenesis, RootLink,
+    WholesaleAgent,
+};
+pub use header::{
+    BlockError, BlockHeader, LedgerBlock, MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS, forge,
+};
 pub use keys::{KeyPair, account_of, is_usable};
 pub use memo::MemoCounters;
 pub use mempool::{MAX_PER_SIGNER, MAX_WAITING, MAX_WAITING_BYTES, MempoolCounters};
-pub use merkle::{InclusionProof, ListPath, ReceiptProof, list_root};
-pub use receipt::{Bill, BillLine, Delivery, Receipt, SettledSlot};
+pub use merkle::{InclusionProof, LineProof, ListPath, ReceiptProof, list_root};
+pub use receipt::{Bill, BillLine, Delivery, Footing, Receipt, SettledSlot};
 pub use state::{
-    Account, AreaLoad, ClusterRecord, EnergyTotals, LastReading, MarketState, Meter, NonceWindow,
-    Participant, Registers, SlotPrice, StateKey, StateProof, StateValue, TreePath,
+    Account, AreaLoad, ClusterRecord, EnergyTotals, ForwardState, IslandSlot, LastReading,
+    MarketState, Meter, NonceWindow, Participant, PlacedBid, PlacedOrder, Registers,
+    ScheduledContract, SlotPrice, StateKey, StateProof, StateValue, TreePath,
 };
 pub use transaction::{
-    DecodeError, DeviceFacts, MAX_NAME_BYTES, MAX_OTHER_DEVICES, MAX_TRANSACTION_BYTES,
-    MeterReading, Transaction, TxBody,
+    DecodeError, DeviceFacts, IslandOver, MAX_NAME_BYTES, MAX_OTHER_DEVICES, MAX_PROOF_BYTES,
+    MAX_RECORDS, MAX_TRANSACTION_BYTES, MeterReading, Transaction, TxBody, decode, encode,
 };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gridloom_units::AccountId;
 
+use crate::cross::RootNews;
 use crate::header::LedgerBlock;
 use crate::state::{State, StateKey, View};
 use crate::transaction::{Transaction, TxBody};
@@ -64,11 +65,18 @@ fn rank(body: &TxBody) -> u8 {
         TxBody::OpenAccount { .. } => 1,
         TxBody::RegisterParticipant { .. } => 2,
         TxBody::Reading(_) => 3,
-        TxBody::AreaLoad { .. } => 4,
+        TxBody::AreaLoad { .. } | TxBody::Island { .. } => 4,
         TxBody::Price { .. } => 5,
         TxBody::Settle { .. } => 6,
+        TxBody::Transfer { .. } | TxBody::Export { .. } | TxBody::ExportLot { .. } => 6,
+        TxBody::SetValidators { .. } | TxBody::Authorise { .. } => 6,
+        // By number: a key is trusted before it is used, readings stay in order.
+        TxBody::TrustMeter { .. } | TxBody::MeterRecords(_) => 6,
+        // For slots that have not begun: no price of the same block asks for them.
+        TxBody::Order { .. } | TxBody::WholesaleBid { .. } => 6,
         TxBody::Checkpoint { .. } => CHECKPOINTS,
         TxBody::Evidence(_) => CHECKPOINTS + 1,
+        TxBody::FollowRoot(_) | TxBody::Decide(_) => CHECKPOINTS + 2,
     }
 }
 
@@ -81,6 +89,14 @@ fn place_of(tx: &Transaction, id: [u8; 32]) -> (Place, Slot) {
             (rank, AccountId::default(), header.height, id),
             (AccountId(id), u64::MAX),
         ),
+        TxBody::FollowRoot(news) => (
+            (rank, AccountId::default(), news.header.height, id),
+            (AccountId(id), u64::MAX),
+        ),
+        TxBody::Decide(approved) => (
+            (rank, AccountId::default(), u64::from(approved.number), id),
+            (AccountId(id), u64::MAX),
+        ),
         TxBody::Evidence(_) => (
             (rank, AccountId::default(), 0, id),
             (AccountId(id), u64::MAX),
@@ -90,6 +106,23 @@ fn place_of(tx: &Transaction, id: [u8; 32]) -> (Place, Slot) {
             ((rank, signer, tx.nonce, id), (signer, tx.nonce))
         }
     }
+}
+
+/// Whether news of the root can never count any more: older than what is known, or its first
+/// parcel, outcome or decision was taken already.
+fn is_stale_news(view: &View<'_>, news: &RootNews) -> bool {
+    let (Some(seen), Some(flows)) = (view.root_seen(), view.flows()) else {
+        return true;
+    };
+    let passed = news
+        .parcels
+        .first()
+        .is_some_and(|(parcel, _)| parcel.seq < flows.with(parcel.src).next)
+        || news
+            .outcomes
+            .first()
+            .is_some_and(|(dst, seq, ..)| *seq < flows.with(*dst).acked);
+    news.header.height < seen.height || passed
 }
 
 impl Mempool {
@@ -176,6 +209,10 @@ impl Mempool {
                     let recorded = StateKey::Evidence(proof.offender, proof.height);
                     view.get(&recorded).is_some()
                 }
+                TxBody::FollowRoot(news) => is_stale_news(&view, news),
+                TxBody::Decide(approved) => view
+                    .governance()
+                    .is_some_and(|known| approved.number < known.next),
                 _ => false,
             };
             if old {

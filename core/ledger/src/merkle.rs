@@ -10,7 +10,9 @@ use sha2::Sha256;
 
 use crate::header::BlockHeader;
 use crate::keys::tagged_hash;
-use crate::receipt::Receipt;
+use gridloom_market::MoneyLine;
+
+use crate::receipt::{Receipt, SettledSlot};
 use crate::transaction::{Transaction, hash_encoded};
 
 type Tree = MemoryBackedTree<Sha256, [u8; 32]>;
@@ -39,9 +41,70 @@ pub fn list_root(leaves: &[[u8; 32]]) -> [u8; 32] {
     commitment(leaves.len() as u64, tree(leaves).root().as_bytes())
 }
 
-/// Hash of a receipt as a leaf.
+/// Hash of a receipt as a leaf. A settlement commits its lines as a list of
+/// their own, so that one of a hundred can be shown without the others.
 pub(crate) fn receipt_leaf(receipt: &Receipt) -> [u8; 32] {
-    hash_encoded(b"gridloom/receipt/1", receipt)
+    match receipt {
+        Receipt::Settled(settled) => {
+            let lines = list_root(&line_leaves(settled));
+            settled_leaf(&settled.summary(), &lines)
+        }
+        _ => hash_encoded(b"gridloom/receipt/1", receipt),
+    }
+}
+
+fn settled_leaf(summary: &SettledSlot, lines: &[u8; 32]) -> [u8; 32] {
+    hash_encoded(b"gridloom/receipt/settled/1", &(summary, lines))
+}
+
+fn line_leaf(line: &MoneyLine) -> [u8; 32] {
+    hash_encoded(b"gridloom/receipt/line/1", line)
+}
+
+fn line_leaves(settled: &SettledSlot) -> Vec<[u8; 32]> {
+    settled.lines.iter().map(line_leaf).collect()
+}
+
+/// Proof that a lot changed hands in a settlement, without the other lots.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct LineProof {
+    /// The lot.
+    pub line: MoneyLine,
+    /// The settlement without its lines.
+    pub summary: SettledSlot,
+    /// Path from the lot to the settlement.
+    pub line_path: ListPath,
+    /// Path from the settlement to the header's commitment.
+    pub path: ListPath,
+}
+
+impl LineProof {
+    /// Proof of line `line` of receipt `index`; `None` if there is none.
+    pub(crate) fn new(receipts: &[Receipt], index: usize, line: usize) -> Option<Self> {
+        let Receipt::Settled(settled) = receipts.get(index)? else {
+            return None;
+        };
+        let leaves: Vec<[u8; 32]> = receipts.iter().map(receipt_leaf).collect();
+        Some(Self {
+            line: *settled.lines.get(line)?,
+            summary: settled.summary(),
+            line_path: ListPath::new(&line_leaves(settled), line)?,
+            path: ListPath::new(&leaves, index)?,
+        })
+    }
+
+    /// Whether the lot is one of a settlement of the block with this header.
+    #[must_use]
+    pub fn verify(&self, header: &BlockHeader) -> bool {
+        if !self.summary.lines.is_empty() {
+            return false;
+        }
+        let lines = self.line_path.commitment();
+        self.line_path.leads_from(&line_leaf(&self.line), &lines)
+            && self
+                .path
+                .leads_from(&settled_leaf(&self.summary, &lines), &header.receipts_root)
+    }
 }
 
 /// Path from one leaf to a list's commitment.
@@ -76,6 +139,11 @@ impl ListPath {
             root: (*tree.root().as_bytes()).into(),
             siblings,
         })
+    }
+
+    /// Commitment this path leads to, if it leads anywhere.
+    pub(crate) fn commitment(&self) -> [u8; 32] {
+        commitment(self.count, &self.root)
     }
 
     /// Whether `leaf` sits at this place of the list behind `commitment`.

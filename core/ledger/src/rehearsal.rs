@@ -7,20 +7,64 @@ use std::sync::Arc;
 use gridloom_consensus::{
     Block, BuildAt, Certificate, Chain, ChainId, Decided, KeyPair as ValidatorKey, ValidatorSet,
 };
-use gridloom_contract::{EmTemplate, Preferences, TypeWeights};
-use gridloom_units::{AccountId, MoneyNanoEur, PriceMicroEurPerKwh};
+use gridloom_contract::{EmTemplate, Preferences, PriceTerms, TypeWeights};
+use gridloom_market::{Rule, Terms};
+use gridloom_units::{AccountId, MoneyNanoEur, PriceMicroEurPerKwh, SignedReading};
 
 use crate::chain::LedgerChain;
 use crate::genesis::{ClusterGenesis, MarketRules};
 use crate::header::LedgerBlock;
-use crate::keys::KeyPair;
+use crate::keys::{KeyPair, tagless_hash};
 use crate::receipt::Receipt;
-use crate::transaction::{MeterReading, Transaction, TxBody};
+use crate::transaction::{IslandOver, MeterReading, Transaction, TxBody};
 
 /// One cent per kilowatt-hour.
 pub const CENT: PriceMicroEurPerKwh = 10_000;
 /// One euro.
 pub const EURO: MoneyNanoEur = 1_000_000_000;
+
+/// The edge of a physical meter: signs readings, each chained to the one before.
+#[derive(Clone)]
+pub struct MeterEdge {
+    /// Its key.
+    pub key: KeyPair,
+    seq: u64,
+    before: [u8; 32],
+}
+
+impl MeterEdge {
+    /// An edge with a key of its own.
+    #[must_use]
+    pub fn new(seed: u8) -> Self {
+        Self {
+            key: KeyPair::from_seed([seed; 32]),
+            seq: 0,
+            before: [0; 32],
+        }
+    }
+
+    /// Reads a counter and signs, Wh.
+    pub fn read(&mut self, point: &str, value: i64, good: bool) -> SignedReading {
+        self.seq += 1;
+        let mut reading = SignedReading {
+            meter: self.key.public(),
+            point: point.into(),
+            value,
+            exponent: 0,
+            unit: "Wh".into(),
+            good,
+            wall_ms: 1_000 * self.seq,
+            device_ms: None,
+            frame: [8; 32],
+            seq: self.seq,
+            before: self.before,
+            signature: [0; 64],
+        };
+        reading.signature = self.key.sign(&reading.signed_bytes());
+        self.before = tagless_hash(&reading.chained_bytes());
+        reading
+    }
+}
 
 /// A cluster with its keys and one or more replicas of its ledger.
 pub struct Rehearsal {
@@ -61,6 +105,20 @@ pub fn four_validators(salt: u8) -> Result<(Vec<ValidatorKey>, ValidatorSet), St
     Ok((keys, set))
 }
 
+/// Preferences of somebody who takes energy of any type.
+#[must_use]
+pub fn any_energy() -> Preferences {
+    Preferences {
+        weights: TypeWeights {
+            solar: 1,
+            battery: 1,
+            grid_mix: 1,
+            ..TypeWeights::default()
+        },
+        ..Preferences::default()
+    }
+}
+
 impl Rehearsal {
     /// A cluster of `homes` with a deposit of 50 EUR each, slots of 15 min and
     /// readings every 5 min.
@@ -78,6 +136,8 @@ impl Rehearsal {
                 feed_in: 8 * CENT,
                 import: 30 * CENT,
                 max_step: 2 * CENT,
+                wholesale: None,
+                island: 32 * CENT,
             },
         )
     }
@@ -110,6 +170,7 @@ impl Rehearsal {
             aggregator: aggregator.account(),
             accounts,
             market,
+            root: None,
         };
         let first = LedgerChain::cluster(&genesis).map_err(|error| error.to_string())?;
         Ok(Self {
@@ -211,8 +272,22 @@ impl Rehearsal {
     /// # Errors
     /// As [`Self::step`].
     pub fn register_all(&mut self, now_ms: u64) -> Result<(), String> {
+        self.register_under(Rule::default(), now_ms)
+    }
+
+    /// The same under a contract that forms prices by another rule.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub fn register_under(&mut self, rule: Rule, now_ms: u64) -> Result<(), String> {
         let operator = self.operator.clone();
-        let template = EmTemplate::default();
+        let template = EmTemplate {
+            price: PriceTerms {
+                rule,
+                ..PriceTerms::default()
+            },
+            ..EmTemplate::default()
+        };
         let tx = self.sign(&operator, TxBody::RegisterContract { template });
         self.submit(tx);
         self.step(now_ms)?;
@@ -249,6 +324,15 @@ impl Rehearsal {
         self.submit(tx)
     }
 
+    /// Gives an order of one home for a coming slot.
+    pub fn order(&mut self, home: usize, slot: u32, terms: Terms) -> bool {
+        let Some((home, _)) = self.homes.get(home).cloned() else {
+            return false;
+        };
+        let tx = self.sign(&home, TxBody::Order { slot, terms });
+        self.submit(tx)
+    }
+
     /// Gives the price that the readings on record call for.
     pub fn price(&mut self, slot: u32) -> bool {
         let Some((typed, scalar)) = self.chain().next_price(slot) else {
@@ -263,6 +347,13 @@ impl Rehearsal {
                 scalar,
             },
         );
+        self.submit(tx)
+    }
+
+    /// States that a slot has no grid; once it is over, with what came in.
+    pub fn island(&mut self, slot: u32, over: Option<IslandOver>) -> bool {
+        let aggregator = self.aggregator.clone();
+        let tx = self.sign(&aggregator, TxBody::Island { slot, over });
         self.submit(tx)
     }
 

@@ -3,17 +3,27 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use gridloom_consensus::{Certificate, ChainId, Equivocation, Tx};
 use gridloom_contract::{BatteryFacts, EmTemplate, EvFacts, HeaterFacts, Preferences};
-use gridloom_units::{AccountId, EnergyType, EnergyWh, MoneyNanoEur, PriceMicroEurPerKwh, SimTime};
+use gridloom_market::Terms;
+use gridloom_market::wholesale::BidStep;
+use gridloom_units::{
+    AccountId, EnergyType, EnergyWh, MoneyNanoEur, PriceMicroEurPerKwh, SignedReading, SimTime,
+};
 
+use crate::cross::{Approved, CheckpointExtras, LotTerms, RootNews, Seat};
 use crate::header::BlockHeader;
 use crate::keys::{KeyPair, account_of, tagged_hash, verify};
 
 /// Largest transaction, bytes on the wire.
 pub const MAX_TRANSACTION_BYTES: usize = 16 * 1024;
+/// Largest transaction that proves itself and carries parcels, bytes on the wire.
+pub const MAX_PROOF_BYTES: usize = 512 * 1024;
 /// Longest name of a participant, bytes.
 pub const MAX_NAME_BYTES: usize = 64;
 /// Most devices of unknown kind one reading may list.
-pub const MAX_OTHER_DEVICES: usize = 16;
+pub const MAX_OTHER_DEVICES: usize = 24;
+
+/// Most signed readings of a physical meter in one transaction.
+pub const MAX_RECORDS: usize = 32;
 
 const PREIMAGE_TAG: &[u8] = b"gridloom/tx/sign/1";
 const ID_TAG: &[u8] = b"gridloom/tx/id/1";
@@ -68,7 +78,8 @@ pub enum TxBody {
         /// Energy taken by the area, Wh; negative when it gave.
         energy_wh: EnergyWh,
     },
-    /// Price of a slot; cloud only. Refused unless it equals the recomputation.
+    /// Price of a slot; by the cloud, or by the LG-Aggregator without it. Refused
+    /// unless it equals the recomputation.
     Price {
         /// The slot.
         slot: u32,
@@ -90,9 +101,116 @@ pub enum TxBody {
         header: BlockHeader,
         /// A certificate of that header.
         certificate: Certificate,
+        /// What changed with it: flows to other clusters, validators.
+        extras: Box<CheckpointExtras>,
     },
     /// Proof that a validator signed two messages in one place; proves itself.
     Evidence(Equivocation),
+    /// Pays another account of the same cluster.
+    Transfer {
+        /// Payee.
+        to: AccountId,
+        /// Amount, nano-EUR.
+        amount: MoneyNanoEur,
+    },
+    /// Pays an account of another cluster.
+    Export {
+        /// Index of that cluster.
+        dst: u32,
+        /// Payee.
+        to: AccountId,
+        /// Amount, nano-EUR.
+        amount: MoneyNanoEur,
+        /// Root height after which it comes back instead.
+        deadline_root_height: u64,
+    },
+    /// Assigns surplus of a settled slot to a consumer in another cluster; LG-Aggregator only.
+    ExportLot {
+        /// Index of that cluster.
+        dst: u32,
+        /// Consumer.
+        to: AccountId,
+        /// Slot of the surplus.
+        slot: u32,
+        /// Account of the plant.
+        plant: AccountId,
+        /// Type of the energy.
+        kind: EnergyType,
+        /// Energy, Wh.
+        wh: EnergyWh,
+        /// At which prices, if it is a trade and not only a statement of origin.
+        terms: Option<LotTerms>,
+        /// Root height after which it comes back instead.
+        deadline_root_height: u64,
+    },
+    /// News of the root: parcels, outcomes, decisions; proves itself.
+    FollowRoot(Box<RootNews>),
+    /// A decision of the root's validators; proves itself.
+    Decide(Box<Approved>),
+    /// Grants an account the right to be a full node, or takes it away; operator only.
+    Authorise {
+        /// Account of the node.
+        node: AccountId,
+        /// Whether it may be one.
+        granted: bool,
+    },
+    /// Another validator set of this cluster from the next block on; operator only.
+    SetValidators {
+        /// Its seats.
+        seats: Vec<Seat>,
+    },
+    /// The edge with this key reads the sender's physical meter from now on.
+    TrustMeter {
+        /// Public key of the edge.
+        key: [u8; 32],
+    },
+    /// Readings of the sender's physical meter, signed by its edge, in order, at
+    /// most [`MAX_RECORDS`].
+    MeterRecords(Vec<SignedReading>),
+    /// What the sender bids in a coming slot, in place of the limits of its
+    /// contract and of its earlier orders for that slot.
+    Order {
+        /// The slot.
+        slot: u32,
+        /// At which prices it trades; both sides as in the contract take an
+        /// earlier order back.
+        terms: Terms,
+    },
+    /// What the community bids at the wholesale market for a coming slot;
+    /// wholesale agent only.
+    WholesaleBid {
+        /// The slot.
+        slot: u32,
+        /// Steps, all buying or all selling.
+        steps: Vec<BidStep>,
+    },
+    /// The cluster has no grid in this slot: stated when it begins, then again
+    /// when it is over; LG-Aggregator only.
+    Island {
+        /// The slot.
+        slot: u32,
+        /// Once it is over: what came into the cluster.
+        over: Option<IslandOver>,
+    },
+}
+
+/// What came into a cluster over a slot in which it was without a grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct IslandOver {
+    /// Energy that other clusters of the island gave while there was no grid,
+    /// Wh; negative when they took.
+    pub from_neighbours_wh: EnergyWh,
+    /// Energy that came from outside while there was a grid, Wh, negative when
+    /// it went out; `None` when there was none from beginning to end.
+    pub from_grid_wh: Option<EnergyWh>,
+}
+
+impl IslandOver {
+    /// All that came in, Wh.
+    pub(crate) fn total_wh(&self) -> EnergyWh {
+        self.from_neighbours_wh
+            .saturating_add(self.from_grid_wh.unwrap_or(0))
+    }
 }
 
 /// What an I-meter reports. Registers are cumulative, so a lost reading is
@@ -163,7 +281,13 @@ impl Transaction {
     /// Whether the content is its own proof, so that anybody may bring it.
     #[must_use]
     pub fn proves_itself(&self) -> bool {
-        matches!(self.body, TxBody::Checkpoint { .. } | TxBody::Evidence(_))
+        matches!(
+            self.body,
+            TxBody::Checkpoint { .. }
+                | TxBody::Evidence(_)
+                | TxBody::FollowRoot(_)
+                | TxBody::Decide(_)
+        )
     }
 
     /// Signed bytes, 90 of fixed width: tag 18, chain 16, nonce 8, BLAKE3 of
@@ -217,10 +341,23 @@ impl Transaction {
     /// # Errors
     /// Refuses bytes that are too many, malformed or followed by others.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        if bytes.len() > MAX_TRANSACTION_BYTES {
+        if bytes.len() > MAX_PROOF_BYTES {
             return Err(DecodeError::TooLarge(bytes.len()));
         }
-        Ok(borsh::from_slice(bytes)?)
+        let tx: Self = borsh::from_slice(bytes)?;
+        if bytes.len() > tx.max_bytes() {
+            return Err(DecodeError::TooLarge(bytes.len()));
+        }
+        Ok(tx)
+    }
+
+    /// Most bytes a transaction of this kind may have.
+    #[must_use]
+    pub fn max_bytes(&self) -> usize {
+        match self.body {
+            TxBody::FollowRoot(_) | TxBody::Checkpoint { .. } => MAX_PROOF_BYTES,
+            _ => MAX_TRANSACTION_BYTES,
+        }
     }
 
     /// One line for people.
@@ -262,6 +399,58 @@ impl Transaction {
                 "evidence against validator {} at height {}",
                 evidence.offender, evidence.height
             ),
+            TxBody::Transfer { to, amount } => format!("pay {amount} nEUR to {to}"),
+            TxBody::Export {
+                dst, to, amount, ..
+            } => format!("pay {amount} nEUR to {to} in cluster {dst}"),
+            TxBody::ExportLot {
+                dst,
+                to,
+                wh,
+                terms: Some(terms),
+                ..
+            } => format!(
+                "sell {wh} Wh to {to} in cluster {dst}, {} for {} µEUR/kWh",
+                terms.seller, terms.buyer
+            ),
+            TxBody::ExportLot { dst, to, wh, .. } => {
+                format!("assign {wh} Wh to {to} in cluster {dst}")
+            }
+            TxBody::FollowRoot(news) => format!(
+                "news of root block {}: {} parcels, {} outcomes, {} decisions",
+                news.header.height,
+                news.parcels.len(),
+                news.outcomes.len(),
+                news.decisions.len()
+            ),
+            TxBody::Decide(approved) => format!("root decision {}", approved.number),
+            TxBody::Authorise { node, granted } => format!(
+                "{} {node} as a full node",
+                if *granted { "authorise" } else { "dismiss" }
+            ),
+            TxBody::SetValidators { seats } => format!("validator set of {} seats", seats.len()),
+            TxBody::TrustMeter { .. } => format!("trust the meter of {}", self.account()),
+            TxBody::MeterRecords(readings) => {
+                format!("{} meter records of {}", readings.len(), self.account())
+            }
+            TxBody::Order { slot, terms } => {
+                format!("{} in slot {slot} {}", self.account(), terms.words())
+            }
+            TxBody::WholesaleBid { slot, steps } => format!(
+                "wholesale bid for slot {slot}: {} Wh in {} steps",
+                steps
+                    .iter()
+                    .fold(0_i64, |sum, step| sum.saturating_add(step.wh)),
+                steps.len()
+            ),
+            TxBody::Island { slot, over } => over.map_or_else(
+                || format!("slot {slot} begins without a grid"),
+                |over| {
+                    let wh = over.from_neighbours_wh;
+                    let how = over.from_grid_wh.map_or("no grid", |_| "a grid for a part");
+                    format!("slot {slot} had {how}: {wh} Wh from neighbours")
+                },
+            ),
         }
     }
 }
@@ -278,6 +467,18 @@ impl Tx for Transaction {
             TxBody::Settle { .. } => "settle",
             TxBody::Checkpoint { .. } => "checkpoint",
             TxBody::Evidence(_) => "evidence",
+            TxBody::Transfer { .. } => "transfer",
+            TxBody::Export { .. } => "export",
+            TxBody::ExportLot { .. } => "export lot",
+            TxBody::FollowRoot(_) => "root news",
+            TxBody::Decide(_) => "decision",
+            TxBody::Authorise { .. } => "authorise",
+            TxBody::SetValidators { .. } => "validators",
+            TxBody::TrustMeter { .. } => "trust meter",
+            TxBody::MeterRecords(_) => "meter records",
+            TxBody::Order { .. } => "order",
+            TxBody::WholesaleBid { .. } => "wholesale bid",
+            TxBody::Island { .. } => "island",
         }
     }
 }
@@ -296,4 +497,16 @@ pub(crate) fn encoded<T: BorshSerialize>(value: &T) -> Vec<u8> {
         bytes.clear();
     }
     bytes
+}
+
+/// Canonical bytes of anything this crate commits, proves or sends.
+#[must_use]
+pub fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
+    encoded(value)
+}
+
+/// Reads canonical bytes; `None` where they are not, or where others follow.
+#[must_use]
+pub fn decode<T: BorshDeserialize>(bytes: &[u8]) -> Option<T> {
+    borsh::from_slice(bytes).ok()
 }

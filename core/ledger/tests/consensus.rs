@@ -45,6 +45,7 @@ impl Twin {
             chain: ChainId::from_name("root"),
             validators: set,
             clusters: vec![(ChainId::from_name("rehearsal"), cluster_set)],
+            limits: Vec::new(),
         };
         let chain = LedgerChain::root(&genesis).expect("a good genesis");
         Self {
@@ -77,6 +78,7 @@ impl Twin {
                     cluster: 0,
                     header: decided.block.header().clone(),
                     certificate: decided.certificate.as_ref().clone(),
+                    extras: Box::default(),
                 })));
         }
         self.root.advance(SimTime(until_ms));

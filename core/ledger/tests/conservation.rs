@@ -2,7 +2,7 @@
 
 use gridloom_contract::{EmTemplate, Preferences, TypeWeights};
 use gridloom_ledger::rehearsal::{CENT, EURO, Rehearsal};
-use gridloom_ledger::{MarketRules, MeterReading, Receipt, TxBody};
+use gridloom_ledger::{Footing, IslandOver, MarketRules, MeterReading, Receipt, TxBody};
 use gridloom_units::{EnergyType, MoneyNanoEur};
 use proptest::prelude::*;
 
@@ -30,7 +30,8 @@ fn moment() -> impl Strategy<Value = Moment> {
 #[derive(Clone, Debug)]
 struct Case {
     weights: Vec<[u32; 3]>,
-    slots: Vec<(Vec<Moment>, bool)>,
+    /// Moments, whether a price is decided, whether there is no grid.
+    slots: Vec<(Vec<Moment>, bool, bool)>,
     deposit: MoneyNanoEur,
     max_step: i64,
 }
@@ -41,6 +42,7 @@ fn case() -> impl Strategy<Value = Case> {
         let slot = (
             prop::collection::vec(moment(), homes),
             prop::bool::weighted(0.8),
+            prop::bool::weighted(0.4),
         );
         let slots = prop::collection::vec(slot, 1..6);
         let deposit = prop_oneof![Just(0), Just(EURO / 2), Just(50 * EURO)];
@@ -61,6 +63,8 @@ fn start(case: &Case) -> Rehearsal {
         feed_in: 8 * CENT,
         import: 30 * CENT,
         max_step: case.max_step,
+        wholesale: None,
+        island: 32 * CENT,
     };
     let homes = case.weights.len() as u32;
     let mut cluster = Rehearsal::with(homes, 1, case.deposit, rules).expect("a good genesis");
@@ -102,7 +106,15 @@ proptest! {
         let homes = case.weights.len();
         let mut registers = vec![MeterReading::default(); homes];
         let mut reported = vec![(0_i64, 0_i64, 0_i64); homes];
-        for (slot, (moments, priced)) in case.slots.iter().enumerate() {
+        let mut settled_before = vec![(0_i64, 0_i64, 0_i64); homes];
+        let islanded = |slot: usize| case.slots.get(slot).is_some_and(|(_, _, island)| *island);
+        if islanded(0) {
+            cluster.island(0, None);
+            cluster.step(1).map_err(TestCaseError::fail)?;
+        }
+        let utility = cluster.utility.account();
+        let mut refusing = true;
+        for (slot, (moments, priced, island)) in case.slots.iter().enumerate() {
             let end_ms = (slot as u64 + 1) * 900_000;
             for (index, moment) in moments.iter().enumerate() {
                 let reading = &mut registers[index];
@@ -120,34 +132,80 @@ proptest! {
                     prop_assert!(cluster.read(index, reading));
                 }
             }
+            if islanded(slot + 1) {
+                cluster.island(slot as u32 + 1, None);
+            }
             cluster.step(end_ms).map_err(TestCaseError::fail)?;
             if *priced {
                 prop_assert!(cluster.price(slot as u32 + 1));
             }
+            if *island {
+                // Every other one had a grid for a part.
+                let over = IslandOver {
+                    from_neighbours_wh: 0,
+                    from_grid_wh: (slot % 2 == 1).then_some(700),
+                };
+                prop_assert!(cluster.island(slot as u32, Some(over)));
+            }
+            let before = cluster.chain().wallet(utility).expect("a wallet");
             cluster.settle(slot as u32);
             cluster.step(end_ms + 1).map_err(TestCaseError::fail)?;
             let receipts = cluster.receipts();
-            let settled = receipts.iter().any(|receipt| matches!(receipt, Receipt::Settled(_)));
-            prop_assert!(settled, "{:?}", receipts);
+            let settled = receipts.iter().find_map(|receipt| match receipt {
+                Receipt::Settled(settled) => Some(settled),
+                _ => None,
+            });
+            prop_assert!(settled.is_some(), "{:?}", receipts);
+            let settled = settled.expect("just seen");
+            prop_assert_eq!(*island, settled.footing != Footing::Grid);
+            refusing &= !matches!(settled.footing, Footing::Part { .. });
+            if settled.footing.is_island() {
+                // Energy of an island may come from who holds it, wanted or not.
+                refusing = false;
+                prop_assert_eq!(cluster.chain().wallet(utility).expect("a wallet"), before);
+                for line in &settled.lines {
+                    prop_assert!(line.buyer != utility && line.seller != utility);
+                    prop_assert!((0..=32 * CENT).contains(&line.price));
+                }
+            }
+            if islanded(slot + 1) && let Some(price) = cluster.chain().price(slot as u32 + 1) {
+                prop_assert!(price.island && price.scalar <= 32 * CENT);
+                prop_assert_eq!(price.typed[EnergyType::GridMix.index()], 32 * CENT);
+            }
 
             let books = cluster.chain().audit().map_err(|e| TestCaseError::fail(e.to_string()))?;
             prop_assert_eq!(books.money, 20_000 * EURO + case.deposit * homes as i128);
-            // What the meters reported and nothing else was minted and retired.
+            // What the meters reported is minted and retired and nothing else; a silent
+            // meter's estimate is waited for, never given back and never exceeded.
             for (index, (import, solar, battery)) in reported.iter().enumerate() {
                 let account = cluster.homes[index].0.account();
                 let wallet = cluster.chain().wallet(account).expect("a wallet");
                 prop_assert!(wallet.money >= 0 && wallet.debt >= 0);
-                prop_assert_eq!(wallet.consumed_wh.iter().sum::<i64>(), *import);
-                prop_assert_eq!(wallet.produced_wh[EnergyType::Solar.index()], *solar);
-                prop_assert_eq!(wallet.produced_wh[EnergyType::Battery.index()], *battery);
+                let before = settled_before[index];
+                let now = (
+                    wallet.consumed_wh.iter().sum::<i64>(),
+                    wallet.produced_wh[EnergyType::Solar.index()],
+                    wallet.produced_wh[EnergyType::Battery.index()],
+                );
+                let least = (
+                    before.0.max(*import),
+                    before.1.max(*solar),
+                    before.2.max(*battery),
+                );
+                if moments[index].heard {
+                    prop_assert_eq!(now, least);
+                } else {
+                    prop_assert!(now.0 >= least.0 && now.1 >= least.1 && now.2 >= least.2);
+                }
+                settled_before[index] = now;
                 prop_assert_eq!(wallet.held_wh, [0; 7]);
                 let bill = cluster.chain().bill(account);
                 prop_assert_eq!(case.deposit + bill.total, wallet.money - wallet.debt);
                 // A refused type is never delivered.
                 let [solar_weight, battery_weight, _] = case.weights[index];
-                prop_assert!(solar_weight > 0 || wallet.consumed_wh[EnergyType::Solar.index()] == 0);
+                prop_assert!(!refusing || solar_weight > 0 || wallet.consumed_wh[EnergyType::Solar.index()] == 0);
                 prop_assert!(
-                    battery_weight > 0 || wallet.consumed_wh[EnergyType::Battery.index()] == 0
+                    !refusing || battery_weight > 0 || wallet.consumed_wh[EnergyType::Battery.index()] == 0
                 );
             }
         }

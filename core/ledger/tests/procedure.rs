@@ -1,6 +1,8 @@
 //! The paper's procedure, steps a to e, through one cluster's ledger.
 
-use gridloom_contract::{BatteryFacts, ControlOrder, EmTemplate, Preferences, TypeWeights};
+use gridloom_contract::{
+    BatteryFacts, Control, ControlOrder, EmTemplate, Preferences, TypeWeights,
+};
 use gridloom_ledger::rehearsal::{CENT, Rehearsal};
 use gridloom_ledger::{DeviceFacts, MeterReading, Receipt, TxBody};
 use gridloom_units::EnergyType;
@@ -38,6 +40,8 @@ fn steps_a_to_e_lead_from_contract_to_control_and_money() {
     // Every device has its turn in every slot.
     let template = EmTemplate {
         turn_slots: 1,
+        // Step e to the letter: the price itself switches the devices.
+        control: Control::Price,
         ..EmTemplate::default()
     };
     let tx = cluster.sign(&operator, TxBody::RegisterContract { template });

@@ -235,6 +235,8 @@ fn an_empty_wallet_is_lent_to_and_pays_back_before_it_earns() {
         feed_in: 8 * CENT,
         import: 30 * CENT,
         max_step: 0,
+        wholesale: None,
+        island: 32 * CENT,
     };
     let mut cluster = Rehearsal::with(1, 1, EURO / 10, rules).expect("a good genesis");
     cluster.register_all(0).expect("registered");
@@ -317,6 +319,8 @@ fn a_slot_nobody_can_pay_for_waits_and_changes_nothing() {
         feed_in: 8 * CENT,
         import: 30 * CENT,
         max_step: 0,
+        wholesale: None,
+        island: 32 * CENT,
     };
     let mut cluster = Rehearsal::with(1, 1, 0, rules).expect("a good genesis");
     cluster.register_all(0).expect("registered");

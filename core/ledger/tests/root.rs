@@ -24,6 +24,7 @@ fn root() -> Root {
         chain: ChainId::from_name("root"),
         validators: set,
         clusters: vec![(ChainId::from_name("A"), cluster_set.clone())],
+        limits: Vec::new(),
     };
     Root {
         chain: LedgerChain::root(&genesis).expect("a good genesis"),
@@ -73,6 +74,7 @@ impl Root {
                 cluster: 0,
                 header: header.clone(),
                 certificate,
+                extras: Box::default(),
             })))
     }
 
@@ -134,6 +136,7 @@ fn certified_headers_are_recorded_once_and_in_order() {
         cluster: 0,
         header: first.clone(),
         certificate,
+        extras: Box::default(),
     };
     let again = Transaction::sign(&ChainId::from_name("root"), &relayer, 0, body);
     assert!(!root.chain.submit(Arc::new(again)));
@@ -182,6 +185,7 @@ fn headers_without_a_quorum_or_of_others_are_refused() {
         cluster: 1,
         header,
         certificate,
+        extras: Box::default(),
     });
     assert!(!root.chain.submit(Arc::new(unknown)));
     assert_eq!(root.reason(), Some(Inadmissible::UnknownCluster(1)));

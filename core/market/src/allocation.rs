@@ -18,6 +18,7 @@ use crate::rounding::{END, Shares, TIME_BITS, TimeShares, whole_wh};
 use crate::{MarketError, TypedPrice, checked_total};
 
 const COUNT: usize = EnergyType::COUNT;
+
 /// Energy an account wants in the slot.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
@@ -74,53 +75,141 @@ pub struct Allocation {
     pub delivered_wh: TypedWh,
 }
 
-/// Types a buyer accepts, best first.
-type Ranking = Vec<u8>;
+/// A buyer's wish about the energy of one household or plant.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+pub struct PlantWish {
+    /// Who wishes.
+    pub buyer: AccountId,
+    /// Whose energy.
+    pub seller: AccountId,
+    /// Multiplies the weight of the energy's type: 1 changes nothing, 0 refuses it.
+    pub factor: u32,
+}
 
-/// Allocates the supply of a slot to its buyers.
-///
-/// Types are ranked by weight, then by lower price, then in canonical order.
-/// Shares become whole Wh by running sums in account order: no type is
-/// over-delivered, no buyer gets more than they asked for, and rounding moves
-/// a buyer's share of a type by less than 2 Wh.
+/// Goods a buyer accepts, best first.
+type Ranking = Vec<u16>;
+
+/// Most plants that wishes of one slot may name.
+pub const NAMED_PLANTS_LIMIT: usize = 4_096;
+
+/// Allocates the supply of a slot to its buyers, who wish by type only.
 ///
 /// # Errors
-/// Fails on negative or excessive energies and when an account buys twice.
+/// As [`allocate_by_wish`].
 pub fn allocate(
     buyers: &[BuyOrder],
     sellers: &[SellOrder],
+    price: &TypedPrice,
+) -> Result<Allocation, MarketError> {
+    allocate_by_wish(buyers, sellers, &[], price)
+}
+
+/// Allocates the supply of a slot to its buyers.
+///
+/// Goods are the types; the energy of a seller that a wish names is a good of
+/// its own. They are ranked by weight, then by lower price, then in canonical
+/// order. Shares become whole Wh by running sums in account order: no good is
+/// over-delivered, no buyer gets more than they asked for, and rounding moves
+/// a buyer's share of a good by less than 2 Wh.
+///
+/// # Errors
+/// Fails on negative or excessive energies, when an account buys twice, when a
+/// buyer wishes twice about one seller, and when too many plants are named.
+pub fn allocate_by_wish(
+    buyers: &[BuyOrder],
+    sellers: &[SellOrder],
+    wishes: &[PlantWish],
     price: &TypedPrice,
 ) -> Result<Allocation, MarketError> {
     checked_total("demand", buyers.iter().map(|order| order.demand_wh))?;
     checked_total("supply", sellers.iter().map(|order| order.offered_wh))?;
     let mut buyers = buyers.to_vec();
     buyers.sort_unstable_by_key(|order| order.account);
+    let duplicate = |account: AccountId, what| MarketError::DuplicateAccount { account, what };
     if let Some(pair) = buyers
         .windows(2)
         .find(|pair| pair[0].account == pair[1].account)
     {
-        return Err(MarketError::DuplicateAccount {
-            account: pair[0].account,
-            what: "the buy orders",
-        });
+        return Err(duplicate(pair[0].account, "the buy orders"));
     }
-    let mut offers: BTreeMap<(EnergyType, AccountId), EnergyWh> = BTreeMap::new();
-    let mut supply_wh: TypedWh = [0; COUNT];
-    for order in sellers.iter().filter(|order| order.offered_wh > 0) {
-        *offers.entry((order.kind, order.account)).or_default() += order.offered_wh;
-        supply_wh[order.kind.index()] += order.offered_wh;
+    let mut factors: BTreeMap<(AccountId, AccountId), u32> = BTreeMap::new();
+    for wish in wishes {
+        if factors
+            .insert((wish.buyer, wish.seller), wish.factor)
+            .is_some()
+        {
+            return Err(duplicate(wish.buyer, "the wishes about one seller"));
+        }
     }
-
-    let groups = Groups::of(&buyers, price);
-    let (time, exhausted) = eat(&groups, &supply_wh);
+    let goods = Goods::of(sellers, &factors)?;
+    let groups = Groups::of(&buyers, &goods, &factors, price);
+    let (time, exhausted) = eat(&groups, &goods.supply_wh);
     let received = whole_wh(&Shares {
         buyers: &buyers,
         group_of: &groups.group_of,
         time: &time,
-        supply_wh: &supply_wh,
-        exhausted,
+        supply_wh: &goods.supply_wh,
+        exhausted: &exhausted,
     });
-    Ok(pair_up(&buyers, &received, &offers, &supply_wh))
+    Ok(pair_up(&buyers, &received, &goods))
+}
+
+/// What is on offer: the types in canonical order, then named plants.
+struct Goods {
+    /// Type and, for a named plant, seller of each good.
+    of: Vec<(EnergyType, Option<AccountId>)>,
+    /// Supply of each good, Wh.
+    supply_wh: Vec<EnergyWh>,
+    /// Offers of each good by seller, Wh.
+    offers: Vec<BTreeMap<AccountId, EnergyWh>>,
+}
+
+impl Goods {
+    fn of(
+        sellers: &[SellOrder],
+        factors: &BTreeMap<(AccountId, AccountId), u32>,
+    ) -> Result<Self, MarketError> {
+        let named: BTreeSet<AccountId> = factors.keys().map(|(_, seller)| *seller).collect();
+        let plants: BTreeSet<(EnergyType, AccountId)> = sellers
+            .iter()
+            .filter(|order| order.offered_wh > 0 && named.contains(&order.account))
+            .map(|order| (order.kind, order.account))
+            .collect();
+        if plants.len() > NAMED_PLANTS_LIMIT {
+            return Err(MarketError::TooManyPlants {
+                plants: plants.len(),
+            });
+        }
+        let mut of: Vec<(EnergyType, Option<AccountId>)> =
+            EnergyType::ALL.iter().map(|kind| (*kind, None)).collect();
+        of.extend(plants.iter().map(|(kind, seller)| (*kind, Some(*seller))));
+        let mut goods = Self {
+            supply_wh: vec![0; of.len()],
+            offers: vec![BTreeMap::new(); of.len()],
+            of,
+        };
+        for order in sellers.iter().filter(|order| order.offered_wh > 0) {
+            let plant = (order.kind, Some(order.account));
+            let good = goods.of[COUNT..]
+                .binary_search(&plant)
+                .map_or(order.kind.index(), |at| COUNT + at);
+            goods.supply_wh[good] += order.offered_wh;
+            *goods.offers[good].entry(order.account).or_default() += order.offered_wh;
+        }
+        Ok(goods)
+    }
 }
 
 /// Buyers with the same ranking eat as one.
@@ -134,7 +223,12 @@ struct Groups {
 }
 
 impl Groups {
-    fn of(buyers: &[BuyOrder], price: &TypedPrice) -> Self {
+    fn of(
+        buyers: &[BuyOrder],
+        goods: &Goods,
+        factors: &BTreeMap<(AccountId, AccountId), u32>,
+        price: &TypedPrice,
+    ) -> Self {
         let mut index: BTreeMap<Ranking, usize> = BTreeMap::new();
         let mut groups = Self {
             group_of: Vec::with_capacity(buyers.len()),
@@ -142,7 +236,7 @@ impl Groups {
             speeds: vec![],
         };
         for order in buyers {
-            let ranking = ranking(&order.weights, price);
+            let ranking = ranking(order, goods, factors, price);
             let group = match index.get(&ranking) {
                 Some(group) => *group,
                 None => {
@@ -160,54 +254,78 @@ impl Groups {
     }
 }
 
-/// Accepted types, higher weight first, then cheaper, then canonical order.
-fn ranking(weights: &Weights, price: &TypedPrice) -> Ranking {
-    let mut kinds: Vec<usize> = (0..COUNT).filter(|k| weights[*k] > 0).collect();
-    kinds.sort_by_key(|k| (std::cmp::Reverse(weights[*k]), price[*k], *k));
-    // Indices below seven.
-    kinds.into_iter().map(|k| k as u8).collect()
+/// Accepted goods, higher weight first, then cheaper, then canonical order.
+fn ranking(
+    order: &BuyOrder,
+    goods: &Goods,
+    factors: &BTreeMap<(AccountId, AccountId), u32>,
+    price: &TypedPrice,
+) -> Ranking {
+    let weight = |good: usize| {
+        let (kind, seller) = goods.of[good];
+        let factor = seller
+            .and_then(|seller| factors.get(&(order.account, seller)))
+            .map_or(1, |factor| *factor);
+        u64::from(order.weights[kind.index()]) * u64::from(factor)
+    };
+    let mut accepted: Vec<(u64, usize)> = (0..goods.of.len())
+        .map(|good| (weight(good), good))
+        .filter(|(weight, _)| *weight > 0)
+        .collect();
+    accepted.sort_by_key(|(weight, good)| {
+        let kind = goods.of[*good].0.index();
+        (std::cmp::Reverse(*weight), price[kind], kind, *good)
+    });
+    // Types and named plants together are far below 2^16.
+    accepted.into_iter().map(|(_, good)| good as u16).collect()
 }
 
-/// Runs the eating clock; returns the time per group and type, and which types
+/// Runs the eating clock; returns the time per group and good, and which goods
 /// were eaten up.
-fn eat(groups: &Groups, supply_wh: &TypedWh) -> (Vec<TimeShares>, [bool; COUNT]) {
-    let mut time = vec![[0; COUNT]; groups.rankings.len()];
-    let mut left = supply_wh.map(|wh| u128::from(wh.unsigned_abs()) << TIME_BITS);
-    let mut exhausted = supply_wh.map(|wh| wh == 0);
+fn eat(groups: &Groups, supply_wh: &[EnergyWh]) -> (Vec<TimeShares>, Vec<bool>) {
+    let count = supply_wh.len();
+    let mut time = vec![vec![0; count]; groups.rankings.len()];
+    let mut left: Vec<u128> = supply_wh
+        .iter()
+        .map(|wh| u128::from(wh.unsigned_abs()) << TIME_BITS)
+        .collect();
+    let mut exhausted: Vec<bool> = supply_wh.iter().map(|wh| *wh == 0).collect();
     let mut time_left = END;
+    // Where each group has got to in its ranking.
+    let mut at = vec![0_usize; groups.rankings.len()];
 
-    // Each phase exhausts a type or is the last.
-    for _ in 0..=COUNT {
-        let best = |ranking: &Ranking| {
-            ranking
-                .iter()
-                .map(|k| usize::from(*k))
-                .find(|k| !exhausted[*k])
-        };
-        let mut rate = [0_u128; COUNT];
-        for (ranking, speed) in groups.rankings.iter().zip(&groups.speeds) {
-            if let Some(k) = best(ranking) {
-                rate[k] += speed;
+    // Each phase exhausts a good or is the last.
+    for _ in 0..=count {
+        let mut rate = vec![0_u128; count];
+        let mut best = vec![None; groups.rankings.len()];
+        for (group, ranking) in groups.rankings.iter().enumerate() {
+            while ranking
+                .get(at[group])
+                .is_some_and(|k| exhausted[usize::from(*k)])
+            {
+                at[group] += 1;
+            }
+            if let Some(k) = ranking.get(at[group]) {
+                best[group] = Some(usize::from(*k));
+                rate[usize::from(*k)] += groups.speeds[group];
             }
         }
-        let eaten = (0..COUNT).filter(|k| rate[*k] > 0);
+        let eaten = (0..count).filter(|k| rate[*k] > 0);
         let Some(phase) = eaten.clone().map(|k| left[k] / rate[k]).min() else {
             break;
         };
         let phase = phase.min(time_left);
-        for (ranking, time) in groups.rankings.iter().zip(&mut time) {
-            if let Some(k) = best(ranking) {
-                time[k] += phase;
+        for (time, best) in time.iter_mut().zip(&best) {
+            if let Some(k) = best {
+                time[*k] += phase;
             }
         }
-        let mut finished = exhausted;
         for k in eaten {
-            // The type that set the length of the phase has less left than one
+            // The good that set the length of the phase has less left than one
             // unit of time takes; rounding to whole Wh hands it out.
-            finished[k] = left[k] / rate[k] == phase;
+            exhausted[k] = left[k] / rate[k] == phase;
             left[k] -= rate[k] * phase;
         }
-        exhausted = finished;
         time_left -= phase;
         if time_left == 0 {
             break;
@@ -216,35 +334,29 @@ fn eat(groups: &Groups, supply_wh: &TypedWh) -> (Vec<TimeShares>, [bool; COUNT])
     (time, exhausted)
 }
 
-/// Draws the sellers of each type pro rata and pairs them with the buyers.
-fn pair_up(
-    buyers: &[BuyOrder],
-    received: &[TypedWh],
-    offers: &BTreeMap<(EnergyType, AccountId), EnergyWh>,
-    supply_wh: &TypedWh,
-) -> Allocation {
+/// Draws the sellers of each good pro rata and pairs them with the buyers.
+fn pair_up(buyers: &[BuyOrder], received: &[EnergyWh], goods: &Goods) -> Allocation {
+    let count = goods.of.len();
     let mut result = Allocation::default();
     let mut unsold: BTreeMap<(AccountId, EnergyType), EnergyWh> = BTreeMap::new();
-    for kind in EnergyType::ALL {
-        let k = kind.index();
-        let delivered: EnergyWh = received.iter().map(|row| row[k]).sum();
-        result.delivered_wh[k] = delivered;
+    for (good, (kind, _)) in goods.of.iter().enumerate() {
+        let got = |buyer: usize| received[buyer * count + good];
+        let delivered: EnergyWh = (0..buyers.len()).map(got).sum();
+        result.delivered_wh[kind.index()] += delivered;
         let mut takers = buyers
             .iter()
-            .zip(received)
-            .map(|(order, row)| (order.account, row[k]))
+            .enumerate()
+            .map(|(n, order)| (order.account, got(n)))
             .filter(|(_, wh)| *wh > 0);
         let mut taker = takers.next();
         let mut offered_before = 0;
-        for ((_, seller), offered) in offers
-            .range((kind, AccountId([0; 32]))..)
-            .take_while(|((of, _), _)| *of == kind)
-        {
-            let mut sold = pro_rata(offered_before + offered, delivered, supply_wh[k])
-                - pro_rata(offered_before, delivered, supply_wh[k]);
+        for (seller, offered) in &goods.offers[good] {
+            let supply_wh = goods.supply_wh[good];
+            let mut sold = pro_rata(offered_before + offered, delivered, supply_wh)
+                - pro_rata(offered_before, delivered, supply_wh);
             offered_before += offered;
             if *offered > sold {
-                unsold.insert((*seller, kind), offered - sold);
+                *unsold.entry((*seller, *kind)).or_default() += offered - sold;
             }
             while let Some((buyer, wanted)) = &mut taker
                 && sold > 0
@@ -253,7 +365,7 @@ fn pair_up(
                 result.transfers.push(Transfer {
                     seller: *seller,
                     buyer: *buyer,
-                    kind,
+                    kind: *kind,
                     energy_wh,
                 });
                 sold -= energy_wh;
@@ -264,13 +376,16 @@ fn pair_up(
             }
         }
     }
+    result
+        .transfers
+        .sort_by_key(|t| (t.kind, t.seller, t.buyer));
     result.unsold = unsold
         .into_iter()
         .map(|((account, kind), wh)| (account, kind, wh))
         .collect();
     result.unmet = buyers
         .iter()
-        .zip(received)
+        .zip(received.chunks(count))
         .map(|(order, row)| {
             (
                 order.account,
@@ -418,6 +533,64 @@ mod tests {
             allocate(&buyers, &[sell(9, EnergyType::Solar, 100)], &[10; COUNT]).expect("valid");
         assert_eq!(result.delivered_wh[0], 100);
         assert_eq!(result.unsold, vec![]);
+    }
+
+    #[test]
+    fn a_wish_for_one_household_is_honoured_before_its_type() {
+        // Both want solar; buyer 1 wants it from house 9 above all, buyer 2
+        // refuses house 9.
+        let buyers = [buy(1, 100, LIKE_SOLAR), buy(2, 100, LIKE_SOLAR)];
+        let sellers = [
+            sell(8, EnergyType::Solar, 100),
+            sell(9, EnergyType::Solar, 100),
+        ];
+        let wish = |buyer, factor| PlantWish {
+            buyer: account(buyer),
+            seller: account(9),
+            factor,
+        };
+        let wishes = [wish(1, 5), wish(2, 0)];
+        let result = allocate_by_wish(&buyers, &sellers, &wishes, &[10; COUNT]).expect("valid");
+        assert_eq!(
+            result.transfers,
+            vec![
+                Transfer {
+                    seller: account(8),
+                    buyer: account(2),
+                    kind: EnergyType::Solar,
+                    energy_wh: 100
+                },
+                Transfer {
+                    seller: account(9),
+                    buyer: account(1),
+                    kind: EnergyType::Solar,
+                    energy_wh: 100
+                },
+            ]
+        );
+        let twice = [wish(1, 5), wish(1, 2)];
+        assert!(allocate_by_wish(&buyers, &sellers, &twice, &[10; COUNT]).is_err());
+    }
+
+    #[test]
+    fn naming_a_plant_like_its_type_changes_nobodys_energy() {
+        let buyers = [buy(1, 70, ANY), buy(2, 50, LIKE_SOLAR)];
+        let sellers = [
+            sell(8, EnergyType::Solar, 40),
+            sell(9, EnergyType::Solar, 60),
+        ];
+        let wish = PlantWish {
+            buyer: account(1),
+            seller: account(9),
+            factor: 1,
+        };
+        let plain = allocate(&buyers, &sellers, &[10; COUNT]).expect("valid");
+        let named = allocate_by_wish(&buyers, &sellers, &[wish], &[10; COUNT]).expect("valid");
+        for n in [1, 2] {
+            let sum = |a: &Allocation| a.traded()[&account(n)].0;
+            assert!((sum(&plain) - sum(&named)).abs() <= 1);
+        }
+        assert_eq!(named.delivered_wh, plain.delivered_wh);
     }
 
     #[test]

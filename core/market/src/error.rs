@@ -67,6 +67,24 @@ pub enum MarketError {
         /// The account.
         account: AccountId,
     },
+    /// Wishes name more plants than one slot can tell apart.
+    #[error(
+        "wishes name {plants} plants with energy in the slot, at most {} are told apart",
+        crate::NAMED_PLANTS_LIMIT
+    )]
+    TooManyPlants {
+        /// How many.
+        plants: usize,
+    },
+    /// A forward clearing looks at no slot or at too many.
+    #[error(
+        "a forward clearing looks ahead 1 to {} slots, not {slots}",
+        crate::forward::MAX_HORIZON
+    )]
+    BadHorizon {
+        /// Slots of the forecast.
+        slots: usize,
+    },
     /// The network is not a tree with sane lines.
     #[error("node {node} of the network: {reason}")]
     BadTree {

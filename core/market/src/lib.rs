@@ -14,26 +14,45 @@
 //! nano-EUR, ratios in fixed point with 32 or 48 fraction bits.
 #![deny(missing_docs)]
 
+mod accounts;
 mod allocation;
 mod auction;
+pub mod bench;
 mod bill;
+mod clearing;
 mod error;
+pub mod forward;
+pub mod gates;
+mod island;
+mod order;
 mod price;
 mod rounding;
 mod settlement;
+pub mod street;
+pub mod tiers;
 mod tree;
+pub mod voltage;
+mod wallet;
+pub mod wholesale;
 
-pub use allocation::{Allocation, BuyOrder, SellOrder, Transfer, allocate};
+pub use allocation::{
+    Allocation, BuyOrder, NAMED_PLANTS_LIMIT, PlantWish, SellOrder, Transfer, allocate,
+    allocate_by_wish,
+};
 pub use auction::{AuctionOutcome, Clearing, Order, clear_auction};
-pub use bill::{Bill, BillLine};
+pub use bill::{Bill, BillLine, co2_g_per_kwh};
+pub use clearing::{Cleared, SlotOrders, clear_slot};
 pub use error::MarketError;
+pub use island::{GridPart, IslandInput, settle_island};
+pub use order::{Household, MAX_STEPS, OrderFault, Step, Terms, split_demand, split_supply};
 pub use price::{
-    Buyer, Exponent, FlatPrice, LinearIndex, MidMarket, PriceInput, PriceOutcome, PriceRule, Rule,
-    StepLimit, SupplyDemandRatio, TimeOfUse, TouBand, TypedPressure, Weights, form_price,
-    typed_price,
+    Ask, BillSharing, Buyer, CriticalPeak, Exponent, FlatPrice, LinearIndex, MidMarket, Nodal,
+    PayAsBid, PayAsClear, PriceInput, PriceOutcome, PriceRule, Rule, StepLimit, SupplyDemandRatio,
+    TimeOfUse, TouBand, TypedPressure, Weights, form_price, typed_price,
 };
 pub use settlement::{MeteredNet, MoneyLine, Reason, Settlement, SettlementInput, settle};
 pub use tree::{NodeOutcome, TreeInput, TreeNode, TreeOutcome, clear_tree};
+pub use wallet::{Credit, CreditShort, Wallet, book_settlement};
 
 use gridloom_units::{EnergyType, EnergyWh};
 

@@ -6,6 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use gridloom_units::{AccountId, EnergyType, EnergyWh, MoneyNanoEur, PriceMicroEurPerKwh, amount};
 use serde::{Deserialize, Serialize};
 
+use crate::accounts::Accounts;
 use crate::allocation::Allocation;
 use crate::{MarketError, TypedPrice, checked_total};
 
@@ -32,6 +33,9 @@ pub struct SettlementInput<'a> {
     pub import: PriceMicroEurPerKwh,
     /// Price of local trades per type, micro-EUR/kWh.
     pub price: TypedPrice,
+    /// Price of each local trade where they differ inside a type (auctions,
+    /// bill sharing), in the order of the allocation; `None` for the typed price.
+    pub paid: Option<&'a [PriceMicroEurPerKwh]>,
     /// Result of the local tier.
     pub allocation: &'a Allocation,
     /// Every participant's meter, each once; all traders must be among them.
@@ -61,6 +65,15 @@ pub enum Reason {
     GridExport,
     /// Difference between the meter and what was agreed for the slot.
     Imbalance,
+    /// What energy of another cluster is better than the grid; the energy itself
+    /// is in a line with the grid.
+    NeighbourTrade,
+    /// Open demand of an islanded slot, served by the units that hold the island.
+    IslandSupply,
+    /// Supply of an islanded slot that other clusters of the island took.
+    IslandDelivery,
+    /// Supply of an islanded slot that nobody took; unpaid.
+    Unused,
 }
 
 impl Reason {
@@ -72,7 +85,26 @@ impl Reason {
             Self::GridImport => "import from the grid",
             Self::GridExport => "export to the grid",
             Self::Imbalance => "difference to the meter",
+            Self::NeighbourTrade => "trade between clusters",
+            Self::IslandSupply => "supply of the island",
+            Self::IslandDelivery => "delivery into the island",
+            Self::Unused => "surplus nobody took",
         }
+    }
+
+    /// Whether it is about an island.
+    #[must_use]
+    pub fn is_island(self) -> bool {
+        matches!(
+            self,
+            Self::IslandSupply | Self::IslandDelivery | Self::Unused
+        )
+    }
+
+    /// Whether the buyer's meter consumed the energy, so that it is gone.
+    #[must_use]
+    pub fn is_consumed(self) -> bool {
+        !matches!(self, Self::GridExport | Self::IslandDelivery | Self::Unused)
     }
 }
 
@@ -144,12 +176,16 @@ pub fn settle(input: &SettlementInput<'_>) -> Result<Settlement, MarketError> {
     let mut lines: Vec<MoneyLine> = allocation
         .transfers
         .iter()
-        .map(|transfer| MoneyLine {
+        .enumerate()
+        .map(|(index, transfer)| MoneyLine {
             buyer: transfer.buyer,
             seller: transfer.seller,
             kind: transfer.kind,
             energy_wh: transfer.energy_wh,
-            price: input.price[transfer.kind.index()],
+            price: input
+                .paid
+                .and_then(|paid| paid.get(index).copied())
+                .unwrap_or(input.price[transfer.kind.index()]),
             reason: Reason::LocalTrade,
         })
         .collect();
@@ -206,21 +242,44 @@ fn deviations(input: &SettlementInput<'_>) -> Result<BTreeMap<AccountId, EnergyW
         "metered energy",
         input.metered.iter().map(|m| m.net_wh.saturating_abs()),
     )?;
-    let mut deviation: BTreeMap<AccountId, EnergyWh> = BTreeMap::new();
+    let accounts = Accounts::new(input.metered.iter().map(|meter| meter.account));
+    let mut deviation: Vec<Option<EnergyWh>> = vec![None; accounts.len()];
     for meter in input.metered {
-        if meter.account == input.utility {
-            return Err(MarketError::UtilityTrades {
-                account: meter.account,
-            });
+        let account = meter.account;
+        if account == input.utility {
+            return Err(MarketError::UtilityTrades { account });
         }
-        if deviation.insert(meter.account, meter.net_wh).is_some() {
+        let place = accounts.place(&account).map(|at| &mut deviation[at]);
+        if place.is_none_or(|place| place.replace(meter.net_wh).is_some()) {
             return Err(MarketError::DuplicateAccount {
-                account: meter.account,
+                account,
                 what: "the meter values",
             });
         }
     }
-    let allocation = input.allocation;
+    let mut deviation: Vec<EnergyWh> = deviation.into_iter().flatten().collect();
+    for (account, energy_wh, takes) in agreed(input.allocation) {
+        if energy_wh < 0 {
+            return Err(MarketError::NegativeEnergy {
+                what: "allocated energy",
+                energy_wh,
+            });
+        }
+        let at = accounts
+            .place(&account)
+            .ok_or(MarketError::NotMetered { account })?;
+        let agreed = if takes { -energy_wh } else { energy_wh };
+        deviation[at] = deviation[at]
+            .checked_add(agreed)
+            .ok_or(MarketError::TooMuchEnergy {
+                what: "allocated energy",
+            })?;
+    }
+    Ok(accounts.with(deviation))
+}
+
+/// Account, energy in Wh and whether it takes it, for everything allocated.
+fn agreed(allocation: &Allocation) -> impl Iterator<Item = (AccountId, EnergyWh, bool)> + '_ {
     let transfers = allocation
         .transfers
         .iter()
@@ -233,35 +292,25 @@ fn deviations(input: &SettlementInput<'_>) -> Result<BTreeMap<AccountId, EnergyW
         .unsold
         .iter()
         .map(|(account, _, wh)| (*account, *wh, false));
-    for (account, energy_wh, takes) in transfers.chain(unmet).chain(unsold) {
-        if energy_wh < 0 {
-            return Err(MarketError::NegativeEnergy {
-                what: "allocated energy",
-                energy_wh,
-            });
-        }
-        let left = deviation
-            .get_mut(&account)
-            .ok_or(MarketError::NotMetered { account })?;
-        let agreed = if takes { -energy_wh } else { energy_wh };
-        *left = left.checked_add(agreed).ok_or(MarketError::TooMuchEnergy {
-            what: "allocated energy",
-        })?;
-    }
-    Ok(deviation)
+    transfers.chain(unmet).chain(unsold)
 }
 
 impl Settlement {
     /// Change of every account's money, nano-EUR; adds to zero.
     #[must_use]
     pub fn balances(&self) -> BTreeMap<AccountId, MoneyNanoEur> {
-        let mut balances = BTreeMap::new();
+        let sides = self.lines.iter().flat_map(|line| [line.buyer, line.seller]);
+        let accounts = Accounts::new(sides);
+        let mut balances = vec![0; accounts.len()];
         for line in &self.lines {
             let (payer, payee, money) = line.payment();
-            *balances.entry(payer).or_default() -= money;
-            *balances.entry(payee).or_default() += money;
+            for (account, change) in [(payer, -money), (payee, money)] {
+                if let Some(at) = accounts.place(&account) {
+                    balances[at] += change;
+                }
+            }
         }
-        balances
+        accounts.with(balances)
     }
 }
 
@@ -283,6 +332,7 @@ mod tests {
             feed_in: 8 * CENT,
             import: 30 * CENT,
             price: [19 * CENT; EnergyType::COUNT],
+            paid: None,
             allocation,
             metered,
         }

@@ -22,12 +22,25 @@ pub struct TreeNode {
     pub parent: Option<usize>,
     /// Most energy the line carries in the slot in either direction, Wh.
     pub capacity_wh: EnergyWh,
+    /// Most energy towards the parent where that is less than the capacity, Wh.
+    pub export_limit_wh: Option<EnergyWh>,
+    /// Most energy from the parent where that is less than the capacity, Wh.
+    pub import_limit_wh: Option<EnergyWh>,
     /// Fee for energy on the line in either direction, micro-EUR/kWh.
     pub fee: PriceMicroEurPerKwh,
     /// What is wanted here.
     pub bids: Vec<Order>,
     /// What is offered here.
     pub offers: Vec<Order>,
+}
+
+impl TreeNode {
+    /// Least and most energy on the line, Wh, positive towards the parent.
+    #[must_use]
+    pub fn flow_bounds(&self) -> (EnergyWh, EnergyWh) {
+        let within = |limit: Option<EnergyWh>| limit.unwrap_or(EnergyWh::MAX).min(self.capacity_wh);
+        (-within(self.import_limit_wh), within(self.export_limit_wh))
+    }
 }
 
 /// A tree to clear.
@@ -109,7 +122,7 @@ pub fn clear_tree(input: &TreeInput) -> Result<TreeOutcome, MarketError> {
         curves[n]
             .steps
             .sort_by_key(|step| (step.price, step.source));
-        let up = clipped(&curves[n], node.capacity_wh, node.fee, n);
+        let up = clipped(&curves[n], node.flow_bounds(), node.fee, n);
         starts[n] = up.start;
         match node.parent {
             Some(parent) => {
@@ -157,8 +170,9 @@ fn check(input: &TreeInput) -> Result<(), MarketError> {
         if node.fee < 0 || node.fee > PRICE_LIMIT {
             return Err(bad(n, "a fee is zero or more and within the price limit"));
         }
-        if node.capacity_wh < 0 {
-            return Err(bad(n, "a capacity is zero or more"));
+        let limits = [node.export_limit_wh, node.import_limit_wh];
+        if node.capacity_wh < 0 || limits.into_iter().flatten().any(|limit| limit < 0) {
+            return Err(bad(n, "a capacity or limit is zero or more"));
         }
     }
     if input.export > input.import {
@@ -219,16 +233,21 @@ fn own_curve(node: &TreeNode) -> Curve {
 }
 
 /// The curve as the parent sees it through the line: net export within the
-/// capacity, cheaper by the fee while importing, dearer while exporting.
-fn clipped(curve: &Curve, capacity_wh: EnergyWh, fee: PriceMicroEurPerKwh, node: usize) -> Curve {
+/// limits, cheaper by the fee while importing, dearer while exporting.
+fn clipped(
+    curve: &Curve,
+    (least_wh, most_wh): (EnergyWh, EnergyWh),
+    fee: PriceMicroEurPerKwh,
+    node: usize,
+) -> Curve {
     let mut up = Curve {
-        start: curve.start.max(-capacity_wh),
+        start: curve.start.max(least_wh),
         steps: Vec::new(),
     };
     let mut at = curve.start;
     for step in &curve.steps {
         let end = at + step.energy_wh;
-        let (from, to) = (at.max(-capacity_wh), end.min(capacity_wh));
+        let (from, to) = (at.max(least_wh), end.min(most_wh));
         at = end;
         // The import part and the export part of what is left of the step.
         for (low, high, price) in [

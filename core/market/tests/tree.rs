@@ -104,6 +104,7 @@ prop_compose! {
                     fee,
                     bids,
                     offers,
+                    ..TreeNode::default()
                 })
                 .collect(),
             import: grid.0,
@@ -179,14 +180,14 @@ fn a_full_line_splits_the_price_and_earns_the_rent() {
                 capacity_wh: 100,
                 fee: 0,
                 bids: vec![order(90, 8)],
-                offers: vec![],
+                ..TreeNode::default()
             },
             TreeNode {
                 parent: Some(0),
                 capacity_wh: 5,
                 fee: 1,
-                bids: vec![],
                 offers: vec![order(10, 20)],
+                ..TreeNode::default()
             },
         ],
         import: 30,
@@ -200,6 +201,28 @@ fn a_full_line_splits_the_price_and_earns_the_rent() {
     );
     // 20 of difference less the fee, on 5 Wh.
     assert_eq!((outcome.nodes[1].rent, outcome.nodes[1].fee), (95, 5));
+}
+
+#[test]
+fn a_limit_in_one_direction_leaves_the_other_alone() {
+    let line = |bids, offers, export_limit_wh| TreeInput {
+        nodes: vec![TreeNode {
+            parent: None,
+            capacity_wh: 100,
+            export_limit_wh,
+            bids,
+            offers,
+            ..TreeNode::default()
+        }],
+        import: 30,
+        export: 8,
+    };
+    let sold = clear_tree(&line(vec![], vec![order(5, 20)], Some(6))).expect("valid");
+    assert_eq!((sold.nodes[0].flow_wh, sold.nodes[0].price), (6, 5));
+    // What the grid pays beyond the price at the node is rent.
+    assert_eq!(sold.nodes[0].rent, 18);
+    let bought = clear_tree(&line(vec![order(90, 20)], vec![], Some(6))).expect("valid");
+    assert_eq!((bought.nodes[0].flow_wh, bought.nodes[0].price), (-20, 30));
 }
 
 #[test]
@@ -224,6 +247,10 @@ fn trees_that_are_none_are_refused() {
         }],
         vec![TreeNode {
             capacity_wh: -1,
+            ..node(None)
+        }],
+        vec![TreeNode {
+            export_limit_wh: Some(-1),
             ..node(None)
         }],
     ] {

@@ -2,14 +2,18 @@
 //!
 //! The blue lines of the paper's Fig. 3 (rows E1, F9, F10): readings go
 //! I-meter to M-LMD to LG-Aggregator, which stores them, hands the signed
-//! transaction to its cluster's ledger and reports its areas to the cloud.
+//! transaction to its cluster's ledger and reports its areas to the cloud by
+//! the strategy that the cloud has sent (`uplink.rs`).
 
 mod deliver;
 mod stats;
 mod store;
+mod uplink;
 
+pub(crate) use deliver::repeat_reports;
 pub use stats::{Step, StepFigures, Steps};
 pub use store::{Aggregator, Cloud, Mailbox, Outbox};
+pub use uplink::{GridState, Strategy, Uplink};
 
 use bevy::prelude::*;
 
@@ -30,7 +34,9 @@ impl Plugin for EdgePlugin {
             .register_sim_component::<Aggregator>();
         app.add_systems(
             SimTick,
-            deliver::deliver_messages.in_set(SimSystems::Aggregate),
+            (deliver::deliver_messages, deliver::repeat_reports)
+                .chain()
+                .in_set(SimSystems::Aggregate),
         );
     }
 }

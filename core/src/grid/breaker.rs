@@ -6,6 +6,8 @@ use gridloom_units::DeviceId;
 
 use super::resource::{Grid, Mlmd};
 use crate::clock::SimClock;
+use crate::island::{IslandPlan, Islands, refusal};
+use crate::protection::ProtectionState;
 use crate::record::EventLog;
 use crate::sim_state::plain_sim_state;
 use crate::view::{EventKind, Selected};
@@ -35,7 +37,10 @@ plain_sim_state!(Breaker);
 /// Carries out pending operations, in the order of device ids.
 pub(super) fn move_breakers(
     clock: Res<SimClock>,
+    plan: Res<IslandPlan>,
+    mut islands: ResMut<Islands>,
     mut grid: ResMut<Grid>,
+    mut protection: ResMut<ProtectionState>,
     mut events: ResMut<EventLog>,
     mut breakers: Query<(&Mlmd, &mut Breaker)>,
 ) {
@@ -57,9 +62,24 @@ pub(super) fn move_breakers(
         if operation.close == breaker.closed {
             continue;
         }
+        if operation.close
+            && let Some(why) = refusal(&grid, &islands, plan.0.as_ref(), mlmd)
+        {
+            let text = format!("{} stays open, out of step: {why}", mlmd.id);
+            islands.refuse(clock.start_ms(), text.clone());
+            let place = Some(Selected::Mlmd(mlmd.index as usize));
+            events.push(&clock, EventKind::Grid, place, text);
+            continue;
+        }
         breaker.closed = operation.close;
         breaker.operations += 1;
         grid.set_switch(mlmd.switch, operation.close);
+        protection.core.operated(
+            mlmd.index as usize,
+            operation.close,
+            &operation.by,
+            clock.start_ms() * 1_000,
+        );
         let verb = if operation.close { "closed" } else { "opened" };
         events.push(
             &clock,

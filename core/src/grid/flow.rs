@@ -3,11 +3,13 @@
 use bevy::prelude::*;
 use borsh::{BorshDeserialize, BorshSerialize};
 use gridloom_equipment::{NanoWh, energy_nano_wh};
+use gridloom_model::grid::LineEnd;
 
 use super::resource::{Grid, Mlmd};
 use crate::clock::SimClock;
+use crate::island::{Forming, Islands};
 use crate::sim_state::plain_sim_state;
-use crate::site::{Site, SitePower};
+use crate::site::{PvUnit, Site, SitePower};
 
 /// What flows through an M-LMD.
 #[derive(Component, Clone, Copy, Debug, Default, BorshSerialize, BorshDeserialize)]
@@ -29,13 +31,55 @@ pub struct Through {
 
 plain_sim_state!(Through);
 
-/// Solves every live island and tells the sites what their loads were served.
-pub(super) fn solve(mut grid: ResMut<Grid>, mut sites: Query<(&Site, &mut SitePower)>) {
-    grid.solve();
-    for (site, mut power) in &mut sites {
+/// Tells the sites what they were served over the tick.
+pub(super) fn serve(
+    clock: Res<SimClock>,
+    grid: Res<Grid>,
+    islands: Res<Islands>,
+    mut sites: Query<(&Site, &mut SitePower, Option<&Forming>, Option<&mut PvUnit>)>,
+) {
+    for (site, mut power, forming, pv) in &mut sites {
         power.load_kw = site.load_port.map_or(0.0, |port| grid.served_kw(port));
+        if grid.disturbed() {
+            let served_kw = grid.served_kw(site.controlled_port);
+            scale_controlled(&mut power, served_kw, site.pv_port.is_none());
+        }
+        if let Some(unit) = forming.map(|forming| forming.0)
+            && islands.forms(unit)
+        {
+            power.battery_kw = -islands.units[unit].now.p_kw;
+        }
+        if let (Some(port), Some(mut pv)) = (site.pv_port, pv) {
+            // What the inverter's functions took off, found by the solution.
+            let delivered_kw = -grid.served_kw(port);
+            let less_kw = (power.pv_kw - delivered_kw).max(0.0);
+            pv.0.curtail_further(less_kw, clock.tick_ms);
+            power.pv_kw = delivered_kw;
+            power.curtailed_kw += less_kw;
+        }
         power.net_kw =
             power.load_kw + power.battery_kw + power.heater_kw + power.ev_kw - power.pv_kw;
+    }
+}
+
+/// In a tick with events equipment got only a part of what it asked for; every
+/// device of a site gets the same share.
+fn scale_controlled(power: &mut SitePower, served_kw: f64, with_pv: bool) {
+    let pv_kw = if with_pv { power.pv_kw } else { 0.0 };
+    let asked_kw = power.battery_kw + power.heater_kw + power.ev_kw - pv_kw;
+    if asked_kw.abs() < 1e-9 {
+        return;
+    }
+    let share = served_kw / asked_kw;
+    for kw in [
+        &mut power.battery_kw,
+        &mut power.heater_kw,
+        &mut power.ev_kw,
+    ] {
+        *kw *= share;
+    }
+    if with_pv {
+        power.pv_kw *= share;
     }
 }
 
@@ -64,7 +108,12 @@ pub(super) fn read_mlmds(
             .iter()
             .map(|&(line, end)| grid.line_kw(line, end))
             .sum();
-        through.area_kw = through.p_kw - onward;
+        let tied: f64 = mlmd
+            .ties
+            .iter()
+            .map(|&(line, sign)| sign * grid.line_kw(line, LineEnd::From))
+            .sum();
+        through.area_kw = through.p_kw - onward + tied;
         through.area_losses_kw = through.area_kw - served[mlmd.index as usize];
         through.area_energy += energy_nano_wh(through.area_kw, clock.tick_ms);
         through.area_losses += energy_nano_wh(through.area_losses_kw, clock.tick_ms);

@@ -1,25 +1,35 @@
-//! Grid: breakers, power flow, protection of the M-LMDs.
+//! Grid: breakers and power flow.
 //!
 //! `Actuate` moves breakers and recomputes which sections are live, `Flow`
-//! solves every live island, `Protect` compares currents with the programmed
-//! limits of the M-LMDs (paper G10, G14) and asks for trips, which open in a
-//! later `Actuate`. Invariant: a bus without a closed path to a source has no
-//! voltage and serves nothing.
+//! solves every live island, event by event where protection (paper G10, G14)
+//! acts within the tick (`crate::protection`). Invariant: a bus without a closed
+//! path to a source has no voltage and serves nothing.
 
 mod breaker;
 mod flow;
-mod protect;
 mod resource;
+mod voltage;
 
 pub use breaker::{Breaker, PendingOperation};
 pub use flow::Through;
-pub use protect::Overcurrent;
 pub use resource::{Grid, Mlmd};
+pub use voltage::{VoltageControls, VoltagePlan};
 
 use bevy::prelude::*;
 
 use crate::schedule::{SimSystems, SimTick};
 use crate::sim_state::RegisterSimState;
+
+/// Places in a tick that other plugins order themselves by.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GridFlow {
+    /// Taps and capacitor steps move (in `Actuate`).
+    Voltage,
+    /// Breakers move (in `Actuate`).
+    Breakers,
+    /// The solution is made and read (in `Flow`).
+    Read,
+}
 
 /// Owns breakers and the network.
 pub struct GridPlugin;
@@ -29,14 +39,34 @@ impl Plugin for GridPlugin {
         app.register_sim_resource::<Grid>()
             .register_sim_component::<Breaker>()
             .register_sim_component::<Through>()
-            .register_sim_component::<Overcurrent>();
-        app.add_systems(SimTick, breaker::move_breakers.in_set(SimSystems::Actuate));
+            .init_resource::<VoltagePlan>()
+            .init_resource::<VoltageControls>()
+            .register_sim_resource::<VoltageControls>();
         app.add_systems(
             SimTick,
-            (flow::solve, flow::read_mlmds)
+            voltage::control
+                .in_set(GridFlow::Voltage)
+                .before(GridFlow::Breakers)
+                .in_set(SimSystems::Actuate),
+        );
+        app.add_systems(
+            SimTick,
+            (breaker::move_breakers, crate::protection::move_devices)
                 .chain()
+                .in_set(GridFlow::Breakers)
+                .in_set(SimSystems::Actuate),
+        );
+        app.add_systems(
+            SimTick,
+            (
+                crate::protection::advance,
+                crate::site::withdraw,
+                flow::serve,
+                flow::read_mlmds,
+            )
+                .chain()
+                .in_set(GridFlow::Read)
                 .in_set(SimSystems::Flow),
         );
-        app.add_systems(SimTick, protect::watch_currents.in_set(SimSystems::Protect));
     }
 }

@@ -1,7 +1,9 @@
 //! The network of the run and what hangs where in it.
 
 use bevy::prelude::*;
-use gridloom_flow::{Network, PortId, SolutionState, SolveReport, Verdict};
+use gridloom_flow::{
+    EmfBehindImpedance, Network, PortId, SolutionState, SolveReport, SourceReading, Verdict,
+};
 use gridloom_model::grid::LineEnd;
 use gridloom_units::DeviceId;
 
@@ -33,6 +35,20 @@ pub struct Mlmd {
     pub cluster: u32,
     /// M-LMDs directly behind it, as (line, end).
     pub children: Vec<(usize, LineEnd)>,
+    /// Ties at its area, as (line, sign): power into the first end of the line
+    /// leaves the area at that end (-1) and enters the one at the other (+1).
+    pub ties: Vec<(usize, f64)>,
+}
+
+/// Means over a tick with events inside, weighted by the length of the segments.
+#[derive(Clone, Debug, Default)]
+struct Means {
+    /// Share of the tick that has been added.
+    share: f64,
+    port_kw: Vec<f64>,
+    /// Both ends of every line.
+    line_kw: Vec<[f64; 2]>,
+    source_kw: f64,
 }
 
 /// The network with its ports; the only electrical state of a run.
@@ -43,6 +59,8 @@ pub struct Grid {
     moved: bool,
     /// Solutions that did not converge since the start.
     failures: u64,
+    /// Empty unless the running tick has events inside; remade in every tick.
+    means: Means,
 }
 
 impl Grid {
@@ -54,7 +72,46 @@ impl Grid {
             report: SolveReport::default(),
             moved: false,
             failures: 0,
+            means: Means::default(),
         }
+    }
+
+    /// Changes faults and conductors; the next solution takes them up.
+    pub(crate) fn network_mut(&mut self) -> &mut Network {
+        self.moved = true;
+        &mut self.network
+    }
+
+    /// A tick begins: what it sums up is empty.
+    pub(crate) fn begin_means(&mut self) {
+        self.means.share = 0.0;
+    }
+
+    /// Adds the present solution for a share of the tick.
+    pub(crate) fn add_to_means(&mut self, share: f64) {
+        let mut means = std::mem::take(&mut self.means);
+        if means.share == 0.0 {
+            means.port_kw = vec![0.0; self.network.port_count()];
+            means.line_kw = vec![[0.0; 2]; self.network.line_count()];
+            means.source_kw = 0.0;
+        }
+        means.share += share;
+        for (port, sum) in means.port_kw.iter_mut().enumerate() {
+            *sum += share * self.served_now_kw(port);
+        }
+        for (line, sums) in means.line_kw.iter_mut().enumerate() {
+            for (sum, end) in sums.iter_mut().zip([LineEnd::From, LineEnd::To]) {
+                *sum += share * self.network.line_power(line, end).0 / 1_000.0;
+            }
+        }
+        means.source_kw += share * self.source_now_kw();
+        self.means = means;
+    }
+
+    /// Whether the running tick has events inside.
+    #[must_use]
+    pub fn disturbed(&self) -> bool {
+        self.means.share > 0.0
     }
 
     /// The network, for reading.
@@ -85,12 +142,12 @@ impl Grid {
     }
 
     /// Moves a switch; [`Self::settle_topology`] makes the change known.
-    pub(super) fn set_switch(&mut self, switch: usize, closed: bool) {
+    pub(crate) fn set_switch(&mut self, switch: usize, closed: bool) {
         self.moved |= self.network.set_switch(switch, closed);
     }
 
-    /// Recomputes which sections are live after switches have moved.
-    pub(super) fn settle_topology(&mut self) {
+    /// Recomputes which sections are live after switches or sources have changed.
+    pub(crate) fn settle_topology(&mut self) {
         if std::mem::take(&mut self.moved) {
             // A singular network is reported by the solution that follows.
             let _ = self.network.solve_no_load();
@@ -103,11 +160,13 @@ impl Grid {
         self.network.bus_energised(bus)
     }
 
-    /// Whether neither end of a line, or only the end before an open breaker, is live.
+    /// Whether a line has supply from neither end.
     #[must_use]
     pub fn line_dead(&self, line: usize) -> bool {
         let (from, to) = self.network.line_buses(line);
-        !(self.bus_live(from) && self.bus_live(to))
+        let fed =
+            |bus: usize, end: LineEnd| !self.network.line_open(line, end) && self.bus_live(bus);
+        !(fed(from, LineEnd::From) || fed(to, LineEnd::To))
     }
 
     /// Nominal power of a port for the coming solution.
@@ -116,28 +175,87 @@ impl Grid {
             .set_port_power(PortId(port as u32), p_kw * 1_000.0, q_kvar * 1_000.0);
     }
 
-    /// Solves every live island.
-    pub(super) fn solve(&mut self) {
+    /// Solves every live section once.
+    pub(crate) fn solve(&mut self) {
+        self.solve_once();
+        self.note_report();
+    }
+
+    /// Solves without counting a failure; whether it converged.
+    pub(crate) fn solve_once(&mut self) -> bool {
         self.report = self.network.solve();
+        self.report.converged
+    }
+
+    /// Counts the last solution if it failed.
+    pub(crate) fn note_report(&mut self) {
         self.failures += u64::from(!self.report.converged);
     }
 
-    /// Active power a port was served, kW; zero when dead.
+    /// Section in which the last solution failed.
+    pub(crate) fn failing_section(&self) -> Option<usize> {
+        self.network.bus_section(self.report.worst_bus?)
+    }
+
+    /// Makes a port a voltage source, or a port again; data that are no source
+    /// leave it as it was.
+    pub(crate) fn set_source(&mut self, port: usize, source: Option<EmfBehindImpedance>) {
+        let known = self.network.source_of(PortId(port as u32)).is_some();
+        self.moved |= known != source.is_some();
+        // Refused only for values that no plan or state contains.
+        let _ = self.network.set_source(PortId(port as u32), source);
+    }
+
+    /// What a forming port delivers.
+    pub(crate) fn source_reading(&self, port: usize) -> Option<SourceReading> {
+        self.network.source_reading(PortId(port as u32))
+    }
+
+    /// Moves a tap; takes effect with the next solution.
+    pub(crate) fn set_tap(&mut self, transformer: usize, winding: usize, tap_pu: f64) {
+        self.network.set_tap(transformer, winding, tap_pu);
+    }
+
+    /// Puts steps of a capacitor bank into service.
+    pub(crate) fn set_capacitor_steps(&mut self, capacitor: usize, steps: u16) {
+        self.network.set_capacitor_steps(capacitor, steps);
+    }
+
+    /// Active power a port was served over the tick, kW; zero when dead.
     #[must_use]
     pub fn served_kw(&self, port: usize) -> f64 {
+        if self.disturbed() {
+            return self.means.port_kw[port];
+        }
+        self.served_now_kw(port)
+    }
+
+    /// Active power a port is served in the present solution, kW.
+    #[must_use]
+    pub fn served_now_kw(&self, port: usize) -> f64 {
         let (p_w, _) = self.network.port_power(PortId(port as u32));
         p_w / 1_000.0
     }
 
-    /// Active power into a line at one end, kW.
+    /// Active power into a line at one end over the tick, kW.
     #[must_use]
     pub fn line_kw(&self, line: usize, end: LineEnd) -> f64 {
+        if self.disturbed() {
+            return self.means.line_kw[line][usize::from(end == LineEnd::To)];
+        }
         self.network.line_power(line, end).0 / 1_000.0
     }
 
-    /// Active power delivered by the sources, kW.
+    /// Active power delivered by the sources over the tick, kW.
     #[must_use]
     pub fn source_kw(&self) -> f64 {
+        if self.disturbed() {
+            return self.means.source_kw;
+        }
+        self.source_now_kw()
+    }
+
+    fn source_now_kw(&self) -> f64 {
         (0..self.network.source_count())
             .map(|s| self.network.source_power(s).0)
             .sum::<f64>()
@@ -235,6 +353,7 @@ impl SimState for Grid {
 
     fn load(&mut self, saved: &SavedGrid) {
         self.network.restore(&saved.solution);
+        self.means.share = 0.0;
         self.report = saved.report;
         self.failures = saved.failures;
     }

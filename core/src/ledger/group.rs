@@ -91,6 +91,20 @@ impl Ledgers {
     pub fn root(&self) -> u32 {
         self.chains.len() as u32 - 1
     }
+
+    /// Ledgers of the clusters that have a replica to read, in scene order.
+    pub fn clusters<'g>(
+        &self,
+        groups: impl IntoIterator<Item = &'g LedgerGroup>,
+    ) -> Vec<(u32, &'g LedgerChain)> {
+        let mut found: Vec<(u32, &LedgerChain)> = groups
+            .into_iter()
+            .filter(|group| group.index != self.root())
+            .filter_map(|group| Some((group.index, group.chain()?)))
+            .collect();
+        found.sort_unstable_by_key(|(index, _)| *index);
+        found
+    }
 }
 
 /// A block decided in the running tick.
@@ -129,7 +143,7 @@ pub(super) fn submit(
             continue;
         };
         let from = match tx.kind() {
-            "price" | "checkpoint" | "contract" => Place::Cloud,
+            "price" | "checkpoint" | "contract" | "root news" | "decision" => Place::Cloud,
             _ => Place::Aggregator(ledger),
         };
         recent.push_ledger(HopView {

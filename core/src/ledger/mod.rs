@@ -7,12 +7,16 @@
 //! results are read in ledger order.
 
 mod group;
+mod membership;
 mod officials;
 mod relay;
+mod surplus;
 
 pub use group::{FreshBlock, FreshBlocks, LedgerGroup, LedgerNode, Ledgers};
+pub use membership::Membership;
 pub use officials::Officials;
 pub use relay::Relay;
+pub use surplus::{SurplusDesk, TradeNetwork, TradeTree};
 
 use bevy::prelude::*;
 
@@ -26,6 +30,10 @@ impl Plugin for LedgerPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<FreshBlocks>()
             .init_resource::<Relay>()
+            .init_resource::<Membership>()
+            .init_resource::<SurplusDesk>()
+            .register_sim_resource::<SurplusDesk>()
+            .register_sim_resource::<Membership>()
             .register_sim_resource::<Officials>()
             .register_sim_resource::<Relay>()
             .register_sim_component::<LedgerGroup>()
@@ -34,10 +42,12 @@ impl Plugin for LedgerPlugin {
             SimTick,
             (
                 relay::register_everybody,
-                relay::relay_checkpoints,
+                relay::relay_between,
+                surplus::hand_over,
                 group::submit,
                 group::advance,
                 group::collect_blocks,
+                membership::follow_members,
                 group::mirror_nodes,
             )
                 .chain()

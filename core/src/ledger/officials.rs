@@ -13,25 +13,33 @@ struct Signer {
     nonce: u64,
 }
 
-/// Operator, cloud and LG-Aggregators, per ledger.
+/// Operator, cloud, LG-Aggregators and wholesale agents, per ledger.
 #[derive(Resource, Clone, Default)]
 pub struct Officials {
     operator: Vec<Signer>,
     cloud: Vec<Signer>,
     aggregator: Vec<Signer>,
+    wholesale: Vec<Signer>,
 }
 
-/// Next transaction numbers, in the order operator, cloud, aggregator.
+/// Next transaction numbers, in the order operator, cloud, aggregator, wholesale agent.
 #[derive(Clone, BorshSerialize, BorshDeserialize)]
 pub struct Nonces(Vec<u64>);
 
 impl Officials {
     /// Adds the officials of the next ledger.
-    pub fn add(&mut self, operator: KeyPair, cloud: KeyPair, aggregator: KeyPair) {
+    pub fn add(
+        &mut self,
+        operator: KeyPair,
+        cloud: KeyPair,
+        aggregator: KeyPair,
+        wholesale: KeyPair,
+    ) {
         for (list, key) in [
             (&mut self.operator, operator),
             (&mut self.cloud, cloud),
             (&mut self.aggregator, aggregator),
+            (&mut self.wholesale, wholesale),
         ] {
             list.push(Signer { key, nonce: 0 });
         }
@@ -52,6 +60,11 @@ impl Officials {
         Self::next(&mut self.aggregator, ledger)
     }
 
+    /// The wholesale agent's key and the number of its next transaction.
+    pub fn wholesale(&mut self, ledger: u32) -> (&KeyPair, u64) {
+        Self::next(&mut self.wholesale, ledger)
+    }
+
     fn next(list: &mut [Signer], ledger: u32) -> (&KeyPair, u64) {
         let signer = &mut list[ledger as usize];
         let nonce = signer.nonce;
@@ -64,6 +77,7 @@ impl Officials {
             .iter()
             .chain(&self.cloud)
             .chain(&self.aggregator)
+            .chain(&self.wholesale)
     }
 }
 
@@ -79,7 +93,8 @@ impl SimState for Officials {
             .operator
             .iter_mut()
             .chain(&mut self.cloud)
-            .chain(&mut self.aggregator);
+            .chain(&mut self.aggregator)
+            .chain(&mut self.wholesale);
         for (signer, nonce) in signers.zip(&saved.0) {
             signer.nonce = *nonce;
         }

@@ -2,13 +2,13 @@
 
 use bevy::prelude::*;
 use borsh::{BorshDeserialize, BorshSerialize};
-use gridloom_consensus::Block;
-use gridloom_ledger::{Transaction, TxBody};
+use gridloom_ledger::{Transaction, TxBody, courier};
 
 use super::group::{LedgerGroup, Ledgers};
 use super::officials::Officials;
 use crate::clock::SimClock;
 use crate::edge::{Outbox, Step, Steps};
+use crate::link::DataPlane;
 use crate::meter::MeterKeys;
 use crate::sim_state::plain_sim_state;
 use crate::site::Site;
@@ -23,6 +23,8 @@ pub struct Relay {
     users_sent: bool,
     /// Per cluster: height of the last checkpoint sent to the root, and when (ms).
     sent: Vec<(u64, u64)>,
+    /// Per cluster: when it was last sent news of the root (ms).
+    told: Vec<u64>,
 }
 
 plain_sim_state!(Relay);
@@ -45,11 +47,9 @@ pub(super) fn register_everybody(
         relay.contract_sent = true;
         for ledger in 0..ledgers.root() {
             let body = TxBody::RegisterContract {
-                template: organisation.template.clone(),
+                template: organisation.templates[ledger as usize].clone(),
             };
-            let (key, nonce) = officials.operator(ledger);
-            let tx = Transaction::sign(ledgers.chain_id(ledger), key, nonce, body);
-            outbox.push(ledger, tx.encode());
+            outbox.sign(&ledgers, ledger, officials.operator(ledger), body);
             steps.begin(Step::Register);
         }
         return;
@@ -65,49 +65,53 @@ pub(super) fn register_everybody(
             preferences: terms.preferences.clone(),
             spread: terms.spread,
         };
-        let tx = Transaction::sign(ledgers.chain_id(site.cluster), &keys.account, 0, body);
-        outbox.push(site.cluster, tx.encode());
+        outbox.sign(&ledgers, site.cluster, (&keys.account, 0), body);
         steps.begin(Step::Users);
     }
 }
 
-/// The cloud relays each cluster's newest block to the root, once per root
-/// block interval, and again when it did not arrive.
-pub(super) fn relay_checkpoints(
+/// The cloud relays between clusters and root, once per root block interval and again where
+/// something did not arrive: certified headers with what changed in them to the root, the root's
+/// news (parcels of other clusters, outcomes, decisions) to the clusters.
+pub(super) fn relay_between(
     clock: Res<SimClock>,
     ledgers: Res<Ledgers>,
+    plane: Res<DataPlane>,
     mut relay: ResMut<Relay>,
     mut officials: ResMut<Officials>,
     mut outbox: ResMut<Outbox>,
     groups: Query<&LedgerGroup>,
 ) {
+    // Without the link nothing passes; it all goes when it is there again.
+    if !plane.reaches_cloud() {
+        return;
+    }
     let root = ledgers.root();
     relay.sent.resize(root as usize, (0, 0));
+    relay.told.resize(root as usize, 0);
     let now_ms = clock.start_ms();
     let interval_ms = ledgers.block_interval_ms[root as usize];
-    let mut order: Vec<_> = groups.iter().filter(|group| group.index != root).collect();
+    let mut order: Vec<_> = groups.iter().collect();
     order.sort_by_key(|group| group.index);
-    for group in order {
-        let (sent, sent_ms) = relay.sent[group.index as usize];
-        let Some(chain) = group.chain() else {
+    let Some(root_chain) = order.last().and_then(|group| group.chain()) else {
+        return;
+    };
+    let chain_of = |index: u32| order.get(index as usize).and_then(|group| group.chain());
+    for index in 0..root {
+        let Some(chain) = chain_of(index) else {
             continue;
         };
-        let tip = chain.height();
-        if tip <= sent || now_ms < sent_ms + interval_ms {
-            continue;
+        let (sent, sent_ms) = relay.sent[index as usize];
+        let due = chain.height() > sent && now_ms >= sent_ms + interval_ms;
+        if due && let Some(body) = courier::checkpoint(index, chain, root_chain) {
+            outbox.sign(&ledgers, root, officials.cloud(root), body);
+            relay.sent[index as usize] = (chain.height(), now_ms);
         }
-        let Some(decided) = chain.block(tip) else {
-            continue;
-        };
-        debug_assert_eq!(decided.block.height(), tip);
-        let body = TxBody::Checkpoint {
-            cluster: group.index,
-            header: decided.block.header().clone(),
-            certificate: (*decided.certificate).clone(),
-        };
-        let (key, nonce) = officials.cloud(root);
-        let tx = Transaction::sign(ledgers.chain_id(root), key, nonce, body);
-        outbox.push(root, tx.encode());
-        relay.sent[group.index as usize] = (tip, now_ms);
+        if now_ms >= relay.told[index as usize] + interval_ms
+            && let Some(body) = courier::news(index, chain, root_chain, chain_of)
+        {
+            outbox.push(index, Transaction::unsigned(body).encode());
+            relay.told[index as usize] = now_ms;
+        }
     }
 }

@@ -8,6 +8,8 @@ use gridloom_contract::ControlOrder;
 use gridloom_model::scene::{LinkSpec, LinksSpec};
 use gridloom_units::{SimTime, Stream, draw_f64, draw_u64};
 
+use crate::edge::{GridState, Strategy};
+use crate::truth::Quality;
 use crate::view::{HopView, Place};
 
 /// Messages under way at most; more are refused and counted.
@@ -57,6 +59,8 @@ pub enum Body {
         interval_end_ms: u64,
         /// The signed transaction.
         transaction: Vec<u8>,
+        /// What the meter measured besides energy.
+        quality: Quality,
     },
     /// Energy into the area of one M-LMD over an interval.
     AreaLoad {
@@ -66,17 +70,26 @@ pub enum Body {
         interval_end_ms: u64,
         /// Energy into the area, Wh (negative when the area gives).
         energy_wh: i64,
+        /// Mean voltage of its three phases over the interval, micro-pu; zeros
+        /// unless all were live all the time.
+        phases_upu: [u32; 3],
     },
     /// Area loads of a cluster, sent to the cloud.
     ClusterLoad {
         /// Index of the cluster.
         cluster: u32,
-        /// End of the interval, ms.
-        interval_end_ms: u64,
-        /// Energy into the cluster's areas, Wh.
-        energy_wh: i64,
-        /// M-LMDs whose load was missing.
-        missing: u32,
+        /// Per interval: its end (ms) and the energy into the cluster's areas since
+        /// the start (Wh), oldest first.
+        loads: Vec<(u64, i64)>,
+    },
+    /// The cloud's answer to a report.
+    GridState {
+        /// It has the reports up to here, ms.
+        through_ms: u64,
+        /// How it wants to be told.
+        strategy: Strategy,
+        /// What it knows of the whole.
+        grid: GridState,
     },
     /// Control information of a contract run for the meter's equipment.
     Orders {
@@ -100,6 +113,13 @@ pub enum Body {
         /// Orders refused.
         refused: u32,
     },
+    /// A message for the meter's display (paper A8).
+    Notice {
+        /// Index of the meter.
+        meter: u32,
+        /// What it shows.
+        text: String,
+    },
 }
 
 impl Body {
@@ -108,8 +128,10 @@ impl Body {
             Self::Reading { .. } => "reading",
             Self::AreaLoad { .. } => "area load",
             Self::ClusterLoad { .. } => "cluster load",
+            Self::GridState { .. } => "grid state",
             Self::Orders { .. } => "control",
             Self::Ack { .. } => "acknowledgement",
+            Self::Notice { .. } => "notice",
         }
     }
 }
@@ -129,6 +151,12 @@ pub struct Delivery {
     pub body: Body,
 }
 
+impl Delivery {
+    fn uses_cloud(&self) -> bool {
+        self.from == Place::Cloud || self.to == Place::Cloud
+    }
+}
+
 /// Messages under way, ordered by arrival.
 #[derive(Resource, Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct DataPlane {
@@ -142,9 +170,29 @@ pub struct DataPlane {
     pub lost: u64,
     /// Messages refused because the queue was full.
     pub refused: u64,
+    /// Messages that found the link to the cloud cut.
+    pub cut_off: u64,
+    /// Whether the link to the cloud is cut.
+    cloud_cut: bool,
 }
 
 impl DataPlane {
+    /// Cuts the link to the cloud, with what is under way on it, or mends it.
+    pub fn cut_cloud(&mut self, cut: bool) {
+        self.cloud_cut = cut;
+        if cut {
+            let before = self.due.len();
+            self.due.retain(|_, delivery| !delivery.uses_cloud());
+            self.cut_off += (before - self.due.len()) as u64;
+        }
+    }
+
+    /// Whether the cloud can be reached.
+    #[must_use]
+    pub const fn reaches_cloud(&self) -> bool {
+        !self.cloud_cut
+    }
+
     /// Sends a message at `now_ms`; returns whether it will arrive.
     pub fn send(
         &mut self,
@@ -175,6 +223,10 @@ impl DataPlane {
         let number = self.next;
         self.next += 1;
         self.sent += 1;
+        if self.cloud_cut && (from == Place::Cloud || to == Place::Cloud) {
+            self.cut_off += 1;
+            return false;
+        }
         let link = links.between(from, to);
         let loss = f64::from(link.loss_permille) / 1_000.0;
         let lost_attempts = (0..ATTEMPTS)
@@ -301,6 +353,21 @@ mod tests {
             count += 1;
         }
         assert_eq!(count, 100);
+    }
+
+    #[test]
+    fn a_cut_takes_what_is_under_way_to_the_cloud_and_nothing_else() {
+        let (mut plane, mut recent) = (DataPlane::default(), RecentHops::default());
+        let mut send = |plane: &mut DataPlane, to| {
+            plane.send(&links(0), &mut recent, 0, Place::Aggregator(0), to, ack(0))
+        };
+        assert!(send(&mut plane, Place::Cloud) && send(&mut plane, Place::Mlmd(0)));
+        plane.cut_cloud(true);
+        assert_eq!((plane.under_way(), plane.cut_off), (1, 1));
+        assert!(!send(&mut plane, Place::Cloud) && send(&mut plane, Place::Mlmd(0)));
+        plane.cut_cloud(false);
+        assert!(send(&mut plane, Place::Cloud));
+        assert_eq!((plane.under_way(), plane.cut_off), (3, 2));
     }
 
     #[test]

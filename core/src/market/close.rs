@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use bevy::prelude::*;
 use borsh::{BorshDeserialize, BorshSerialize};
 use gridloom_equipment::NANO_WH_PER_WH;
-use gridloom_ledger::{Receipt, Transaction, TxBody};
+use gridloom_ledger::{Receipt, TxBody};
 
 use super::MarketClock;
+use super::island::IslandDesk;
 use super::price::{Pricing, due};
 use crate::clock::SimClock;
 use crate::edge::Outbox;
@@ -30,12 +31,21 @@ const BOUNDARIES_KEPT: usize = 8;
 pub struct Books {
     /// Slots settled over all clusters.
     pub slots_settled: u64,
+    /// Meter values estimated in settled slots because the meter was silent.
+    pub estimated: u64,
     /// Energy traded between members, Wh.
     pub traded_wh: i64,
+    /// Energy traded between clusters, Wh; bought from and sold to the utility at
+    /// first, which has paid back the difference.
+    pub between_wh: i64,
     /// Energy bought from the utility, Wh.
     pub bought_wh: i64,
     /// Energy sold to the utility, Wh.
     pub sold_wh: i64,
+    /// Slots settled without the utility over all clusters.
+    pub island_slots: u64,
+    /// Open demand that islands served, Wh.
+    pub island_wh: i64,
     /// Settled slots after which money or energy did not balance to the last unit.
     pub unbalanced: u64,
     /// Sum of the deviations found: money, nano-EUR.
@@ -98,12 +108,65 @@ impl Truth {
             .map(|pair| (pair[0], pair[1]))
     }
 
+    /// Cumulative sums at a boundary, while it is kept.
+    pub(super) fn at(&self, boundary_ms: u64) -> Option<&SlotTruth> {
+        self.boundaries.get(&boundary_ms)
+    }
+
     /// The newest two boundaries, complete or not.
     #[must_use]
     pub fn last(&self) -> Option<(&SlotTruth, &SlotTruth)> {
         let mut newest = self.boundaries.values().rev();
         let end = newest.next()?;
         Some((newest.next()?, end))
+    }
+}
+
+/// Energy into one M-LMD area over a slot, three ways, Wh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AreaTruth {
+    /// From the power flow.
+    pub physics_wh: i64,
+    /// Meters plus computed losses.
+    pub meters_wh: i64,
+    /// Ledger records plus computed losses, where all are there.
+    pub ledger_wh: Option<i64>,
+    /// Computed losses.
+    pub losses_wh: i64,
+}
+
+impl AreaTruth {
+    /// Largest difference relative to the throughput (at least 100 Wh), percent.
+    #[must_use]
+    pub fn residual_pct(&self) -> f64 {
+        let off = |other: i64| (self.physics_wh - other).abs();
+        let off = off(self.meters_wh).max(self.ledger_wh.map_or(0, off));
+        off as f64 * 100.0 / self.physics_wh.abs().max(100) as f64
+    }
+}
+
+impl Truth {
+    /// An area over the newest slot whose records are complete, else the
+    /// newest one; `meters` counts the meters of every area.
+    #[must_use]
+    pub fn of_area(&self, area: usize, meters: &[u32]) -> Option<AreaTruth> {
+        let (start, end) = self.last_complete(meters).or_else(|| self.last())?;
+        let losses_wh = end.losses_wh.get(area)? - start.losses_wh.get(area)?;
+        let complete =
+            start.ledger_wh[area].1 == meters[area] && end.ledger_wh[area].1 == meters[area];
+        Some(AreaTruth {
+            physics_wh: end.physics_wh[area] - start.physics_wh[area],
+            meters_wh: end.meters_wh[area] - start.meters_wh[area] + losses_wh,
+            ledger_wh: complete
+                .then(|| end.ledger_wh[area].0 - start.ledger_wh[area].0 + losses_wh),
+            losses_wh,
+        })
+    }
+
+    /// Time of the newest boundary, ms.
+    #[must_use]
+    pub fn newest_ms(&self) -> u64 {
+        self.boundaries.keys().next_back().copied().unwrap_or(0)
     }
 }
 
@@ -115,19 +178,12 @@ pub(super) fn settle_slots(
     mut pricing: ResMut<Pricing>,
     mut officials: ResMut<Officials>,
     mut outbox: ResMut<Outbox>,
+    desk: Res<IslandDesk>,
     groups: Query<&LedgerGroup>,
 ) {
     let now_ms = clock.end_ms();
-    let mut order: Vec<_> = groups
-        .iter()
-        .filter(|g| g.index != ledgers.root())
-        .collect();
-    order.sort_by_key(|group| group.index);
-    for group in order {
-        let cluster = group.index as usize;
-        let Some(chain) = group.chain() else {
-            continue;
-        };
+    for (index, chain) in ledgers.clusters(groups) {
+        let cluster = index as usize;
         let slot = chain.settled_through().map_or(0, |slot| slot + 1);
         let end_ms = (u64::from(slot) + 1) * market.slot_ms;
         if now_ms < end_ms || !due(pricing.settling[cluster], slot, now_ms) {
@@ -137,10 +193,11 @@ pub(super) fn settle_slots(
         if expected == 0 || (recorded < expected && now_ms < end_ms + GRACE_MS) {
             continue;
         }
-        let (key, nonce) = officials.aggregator(group.index);
-        let body = TxBody::Settle { slot };
-        let tx = Transaction::sign(ledgers.chain_id(group.index), key, nonce, body);
-        outbox.push(group.index, tx.encode());
+        if now_ms < end_ms + GRACE_MS && desk.awaits(chain, cluster, slot) {
+            continue;
+        }
+        let signer = officials.aggregator(index);
+        outbox.sign(&ledgers, index, signer, TxBody::Settle { slot });
         pricing.settling[cluster] = Some((slot, now_ms));
     }
 }
@@ -178,8 +235,14 @@ pub(super) fn note_boundary(
 ) {
     for block in &fresh.0 {
         for receipt in block.receipts.iter() {
+            if let Receipt::NeighbourTrade { line, .. } = receipt
+                && organisation.meter_of(&line.buyer).is_some()
+            {
+                books.between_wh += line.energy_wh;
+            }
             if let Receipt::Settled(settled) = receipt {
                 books.slots_settled += 1;
+                books.estimated += settled.estimated.len() as u64;
                 let (money, energy) = imbalance(&organisation, &groups, block.ledger);
                 books.unbalanced += u64::from((money, energy) != (0, 0));
                 books.money_off_nano_eur += money;
@@ -187,6 +250,8 @@ pub(super) fn note_boundary(
                 books.traded_wh += settled.local_wh;
                 books.bought_wh += settled.bought_wh;
                 books.sold_wh += settled.sold_wh;
+                books.island_slots += u64::from(settled.footing.is_island());
+                books.island_wh += settled.island_wh;
             }
         }
         for tx in block.decided.block.transactions() {

@@ -5,7 +5,7 @@ use gridloom_equipment::NANO_WH_PER_WH;
 use gridloom_ledger::DeviceFacts;
 
 use crate::clock::SimClock;
-use crate::site::{BatteryUnit, EvUnit, HeaterUnit};
+use crate::site::{BatteryUnit, EvUnit, HeatPumpUnit, HeaterUnit};
 
 fn permille(share: f64) -> u16 {
     (share.clamp(0.0, 1.0) * 1_000.0) as u16
@@ -21,6 +21,7 @@ pub(crate) fn device_facts(
     slot_ms: u64,
     battery: Option<&BatteryUnit>,
     heater: Option<&HeaterUnit>,
+    heat_pump: Option<&HeatPumpUnit>,
     ev: Option<&EvUnit>,
 ) -> DeviceFacts {
     let now = gridloom_units::SimTime(clock.end_ms());
@@ -34,15 +35,25 @@ pub(crate) fn device_facts(
                 max_discharge_w: watts(params.max_kw),
             }
         }),
-        heater: heater.map(|unit| {
-            let params = unit.0.params();
-            HeaterFacts {
-                stored_permille: permille(unit.0.level()),
-                store_wh: watts(params.store_kwh),
-                power_w: watts(params.kw),
-                must_run: unit.0.must_run(now, clock.tick_ms),
-            }
-        }),
+        // A home has one thermal store: a tank or the building itself.
+        heater: heater
+            .map(|unit| {
+                let params = unit.0.params();
+                HeaterFacts {
+                    stored_permille: permille(unit.0.level()),
+                    store_wh: watts(params.store_kwh),
+                    power_w: watts(params.kw),
+                    must_run: unit.0.must_run(now, clock.tick_ms),
+                }
+            })
+            .or_else(|| {
+                heat_pump.map(|unit| HeaterFacts {
+                    stored_permille: permille(unit.0.level()),
+                    store_wh: watts(unit.0.store_kwh()),
+                    power_w: watts(unit.0.params().kw),
+                    must_run: unit.0.must_run(),
+                })
+            }),
         ev: ev.map(|unit| {
             let params = unit.0.params();
             EvFacts {

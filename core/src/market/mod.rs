@@ -6,12 +6,27 @@
 //! formed and written; every validator recomputes it. The decided price runs
 //! every contract instance, whose orders leave the edge for the meters.
 
+pub mod agents;
+pub mod between;
+pub mod bill;
 mod close;
 pub(crate) mod facts;
+pub mod feeder;
+mod gauge;
+pub mod inspect;
+mod island;
+pub(crate) mod orders;
 mod price;
+pub mod voltage;
+pub mod voltage_gate;
+mod wholesale;
 
-pub use close::{Books, SlotTruth, Truth};
+pub use close::{AreaTruth, Books, SlotTruth, Truth};
+pub use gauge::{loop_gain, price_reversals};
+pub use island::{IslandDesk, IslandSlots, island_slots};
+pub use orders::{MAX_UNDER_WAY, OrderDesk, OrderOutcome, OrderSlot, OrderState};
 pub use price::Pricing;
+pub use wholesale::{WholesaleBooks, WholesaleDesk};
 
 use bevy::prelude::*;
 
@@ -25,6 +40,8 @@ pub struct MarketClock {
     pub slot_ms: u64,
     /// Time between two readings, ms.
     pub reading_ms: u64,
+    /// What the utility pays and asks, micro-EUR/kWh.
+    pub tariff: (i64, i64),
 }
 
 /// Owns pricing, the hand-over of orders and the closing of slots.
@@ -33,19 +50,38 @@ pub struct MarketPlugin;
 impl Plugin for MarketPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<Books>()
+            .init_resource::<IslandDesk>()
+            .register_sim_resource::<IslandDesk>()
             .register_sim_resource::<Pricing>()
             .register_sim_resource::<Truth>()
-            .register_sim_resource::<Books>();
+            .register_sim_resource::<Books>()
+            .register_sim_resource::<WholesaleDesk>()
+            .register_sim_component::<OrderDesk>();
         app.add_systems(
             SimTick,
-            (price::propose_prices, close::settle_slots)
+            (
+                price::propose_prices,
+                island::state,
+                close::settle_slots,
+                wholesale::bid_wholesale,
+            )
                 .chain()
                 .in_set(SimSystems::Price),
         );
-        app.add_systems(SimTick, price::hand_out_orders.in_set(SimSystems::Contract));
         app.add_systems(
             SimTick,
-            close::note_boundary
+            (
+                price::hand_out_orders,
+                orders::follow_orders,
+                wholesale::follow_wholesale,
+            )
+                .chain()
+                .in_set(SimSystems::Contract),
+        );
+        app.add_systems(
+            SimTick,
+            (close::note_boundary, island::watch)
+                .chain()
                 .in_set(SimSystems::Record)
                 .before(crate::record::Recording),
         );

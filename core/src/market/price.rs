@@ -1,12 +1,13 @@
-//! Prices: proposed by the cloud, decided by the ledger, acted on by contracts.
+//! Prices: proposed by the cloud, or by the edge without it, decided by the
+//! ledger, acted on by contracts.
 
 use bevy::prelude::*;
 use borsh::{BorshDeserialize, BorshSerialize};
-use gridloom_ledger::{Receipt, Transaction, TxBody};
+use gridloom_ledger::{Receipt, TxBody};
 
 use super::MarketClock;
 use crate::clock::SimClock;
-use crate::edge::{Cloud, Outbox, Step, Steps};
+use crate::edge::{Aggregator, Cloud, Outbox, Step, Steps, Uplink};
 use crate::ledger::{FreshBlocks, LedgerGroup, Ledgers, Officials};
 use crate::link::{Body, DataPlane, LinkTable, RecentHops};
 use crate::record::EventLog;
@@ -29,6 +30,8 @@ pub struct Pricing {
     pub(super) settling: Vec<Option<(u32, u64)>>,
     /// Per cluster: time from slot start to final price of the last slot, ms.
     pub lag_ms: Vec<u64>,
+    /// Slots that an LG-Aggregator priced because the cloud did not answer.
+    pub by_edge: u64,
 }
 
 plain_sim_state!(Pricing);
@@ -41,6 +44,7 @@ impl Pricing {
             proposed: vec![None; clusters],
             settling: vec![None; clusters],
             lag_ms: vec![0; clusters],
+            by_edge: 0,
         }
     }
 }
@@ -50,18 +54,53 @@ pub(super) fn due(last: Option<(u32, u64)>, slot: u32, now_ms: u64) -> bool {
     last.is_none_or(|(sent, at_ms)| sent != slot || now_ms >= at_ms + RETRY_MS)
 }
 
+/// Who may propose the price of a cluster now, and from what.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proposer {
+    /// The cloud, which can be reached.
+    Cloud,
+    /// The LG-Aggregator: the cloud has not answered it for a while.
+    Edge,
+}
+
+/// Who proposes, and up to when it has the cluster's area loads, ms: the cloud
+/// where it is reached, else the LG-Aggregator once it knows that it is alone.
+fn proposer(
+    cloud_until_ms: Option<u64>,
+    uplink: Option<&Uplink>,
+    now_ms: u64,
+) -> Option<(Proposer, u64)> {
+    if let Some(until_ms) = cloud_until_ms {
+        return Some((Proposer::Cloud, until_ms));
+    }
+    let link = uplink.filter(|link| link.alone_since_ms(now_ms).is_some())?;
+    Some((Proposer::Edge, link.complete_until_ms()))
+}
+
+/// What the edge decides on old knowledge says so.
+fn alone_words(cluster: &str, slot: u32, link: &Uplink, now_ms: u64) -> String {
+    format!(
+        "LG-Aggregator of {cluster} prices slot {slot} without the cloud (grid state {}, {} s old)",
+        link.grid.version,
+        now_ms.saturating_sub(link.heard_ms.unwrap_or(0)) / 1_000
+    )
+}
+
 /// Step d: with the records and area loads of the past interval at hand, the
-/// cloud proposes the price of the running slot.
+/// cloud proposes the price of the running slot; without a cloud the
+/// LG-Aggregator does for its own cluster, from the same records.
 pub(super) fn propose_prices(
     clock: Res<SimClock>,
     market: Res<MarketClock>,
-    ledgers: Res<Ledgers>,
-    cloud: Res<Cloud>,
+    (organisation, ledgers): (Res<Organisation>, Res<Ledgers>),
+    (cloud, plane): (Res<Cloud>, Res<DataPlane>),
     mut pricing: ResMut<Pricing>,
     mut officials: ResMut<Officials>,
     mut outbox: ResMut<Outbox>,
     mut steps: ResMut<Steps>,
+    mut events: ResMut<EventLog>,
     groups: Query<&LedgerGroup>,
+    aggregators: Query<&Aggregator>,
 ) {
     let now_ms = clock.end_ms();
     let slot = u32::try_from(now_ms / market.slot_ms).unwrap_or(u32::MAX);
@@ -69,21 +108,22 @@ pub(super) fn propose_prices(
         return;
     }
     let slot_start_ms = u64::from(slot) * market.slot_ms;
-    let mut order: Vec<_> = groups
-        .iter()
-        .filter(|g| g.index != ledgers.root())
-        .collect();
-    order.sort_by_key(|group| group.index);
-    for group in order {
-        let cluster = group.index as usize;
-        let Some(chain) = group.chain() else {
-            continue;
-        };
+    for (index, chain) in ledgers.clusters(groups) {
+        let cluster = index as usize;
         if chain.price(slot).is_some() || !due(pricing.proposed[cluster], slot, now_ms) {
             continue;
         }
+        let uplink = aggregators
+            .iter()
+            .find(|store| store.cluster == index)
+            .map(|store| &store.uplink);
+        let reached = plane.reaches_cloud();
+        let cloud_until_ms = reached.then(|| cloud.loads_until_ms[cluster]);
+        let Some((proposer, loads_until_ms)) = proposer(cloud_until_ms, uplink, now_ms) else {
+            continue;
+        };
         let (recorded, expected) = chain.slot_complete(slot - 1);
-        let complete = recorded == expected && cloud.loads_until_ms[cluster] >= slot_start_ms;
+        let complete = recorded == expected && loads_until_ms >= slot_start_ms;
         if expected == 0 || !(complete || now_ms >= slot_start_ms + GRACE_MS) {
             continue;
         }
@@ -92,15 +132,22 @@ pub(super) fn propose_prices(
         };
         if pricing.proposed[cluster].is_none_or(|(sent, _)| sent != slot) {
             steps.begin(Step::PriceToLedger);
+            if let (Proposer::Edge, Some(link)) = (proposer, uplink) {
+                pricing.by_edge += 1;
+                let words = alone_words(&organisation.cluster_names[cluster], slot, link, now_ms);
+                events.push(&clock, EventKind::Price, None, words);
+            }
         }
-        let (key, nonce) = officials.cloud(group.index);
+        let signer = match proposer {
+            Proposer::Cloud => officials.cloud(index),
+            Proposer::Edge => officials.aggregator(index),
+        };
         let body = TxBody::Price {
             slot,
             typed,
             scalar,
         };
-        let tx = Transaction::sign(ledgers.chain_id(group.index), key, nonce, body);
-        outbox.push(group.index, tx.encode());
+        outbox.sign(&ledgers, index, signer, body);
         pricing.proposed[cluster] = Some((slot, now_ms));
     }
 }
@@ -143,15 +190,16 @@ pub(super) fn hand_out_orders(
                         ),
                     );
                 }
-                Receipt::Refused { reason, .. } => events.push(
-                    &clock,
-                    EventKind::Ledger,
-                    None,
-                    format!(
-                        "Ledger {} refused a transaction: {reason}",
-                        organisation.ledger_names[block.ledger as usize]
+                Receipt::Refused { reason, .. } | Receipt::RecordRefused { reason, .. } => events
+                    .push(
+                        &clock,
+                        EventKind::Ledger,
+                        None,
+                        format!(
+                            "Ledger {} refuses: {reason}",
+                            organisation.ledger_names[block.ledger as usize]
+                        ),
                     ),
-                ),
                 Receipt::ContractRun {
                     account,
                     slot,

@@ -6,7 +6,7 @@ use gridloom_contract::ControlOrder;
 use crate::edge::Mailbox;
 use crate::link::{Body, DataPlane, LinkTable, RecentHops};
 use crate::market::MarketClock;
-use crate::site::{BatteryUnit, EvUnit, HeaterUnit, Setpoints, Site};
+use crate::site::{BatteryUnit, EvUnit, HeatPumpUnit, HeaterUnit, Setpoints, Site};
 use crate::view::Place;
 
 type Controlled<'w> = (
@@ -14,6 +14,7 @@ type Controlled<'w> = (
     &'w mut Setpoints,
     Has<BatteryUnit>,
     Has<HeaterUnit>,
+    Has<HeatPumpUnit>,
     Has<EvUnit>,
 );
 
@@ -40,7 +41,7 @@ pub(super) fn take_orders(
         else {
             continue;
         };
-        let Some((site, mut setpoints, battery, heater, ev)) =
+        let Some((site, mut setpoints, battery, heater, heat_pump, ev)) =
             sites.iter_mut().find(|(site, ..)| site.meter == meter)
         else {
             continue;
@@ -67,7 +68,7 @@ pub(super) fn take_orders(
                     taken.battery_w = *setpoint_w;
                     true
                 }
-                ControlOrder::Heater { on, .. } if heater => {
+                ControlOrder::Heater { on, .. } if heater || heat_pump => {
                     taken.heater_on = *on;
                     true
                 }

@@ -7,8 +7,10 @@
 //! setpoints for the next tick.
 
 mod control;
+mod device;
 mod reading;
 
+pub use device::DeviceEdge;
 pub use reading::{Meter, MeterKeys};
 
 use bevy::prelude::*;
@@ -21,17 +23,22 @@ pub struct MeterPlugin;
 
 impl Plugin for MeterPlugin {
     fn build(&self, app: &mut App) {
-        app.register_sim_component::<Meter>();
+        app.register_sim_component::<Meter>()
+            .register_sim_component::<DeviceEdge>();
         app.add_systems(
             SimTick,
             (
                 reading::count_energy,
+                crate::truth::measure,
                 reading::send_readings,
                 reading::send_area_loads,
+                device::forward_records,
+                crate::market::orders::forward_orders,
             )
                 .chain()
                 .in_set(SimSystems::Meter),
         );
+        app.add_systems(SimTick, device::follow_records.in_set(SimSystems::Contract));
         app.add_systems(SimTick, control::take_orders.in_set(SimSystems::Control));
     }
 }

@@ -33,11 +33,12 @@ impl SceneFacts {
         let bus_of = |id: &str| index.get(id).copied().unwrap_or(0);
         let mut view = SceneView {
             title: scene.title.clone(),
+            objective: scene.objective.clone(),
             date: scene.date.clone(),
             tick_ms: scene.tick_ms,
             duration_ms: duration_ms(scene),
             slot_ms: u64::from(scene.market.slot_min) * 60_000,
-            price_bounds: (scene.market.feed_in, scene.market.import),
+            reading_ms: u64::from(scene.market.reading_s) * 1_000,
             buses: buses(grid, &scene.layout),
             lines: lines(grid, &bus_of),
             transformers: transformers(grid, &bus_of),
@@ -50,6 +51,9 @@ impl SceneFacts {
         homes(&mut view, loaded, organisation);
         mlmds(&mut view, loaded, organisation, &bus_of);
         clusters(&mut view, loaded);
+        let ledgers = scene.clusters.iter().map(|c| c.ledger).chain([scene.root]);
+        let validators: Vec<u32> = ledgers.map(|ledger| ledger.validators).collect();
+        view.catalogue = crate::record::alarm_rows(organisation, &validators);
         Self(Arc::new(view))
     }
 

@@ -7,7 +7,8 @@ use gridloom_units::SimTime;
 
 use crate::clock::SimClock;
 use crate::ledger::{LedgerGroup, Ledgers};
-use crate::market::Books;
+use crate::market::{Books, MarketClock};
+use crate::record::ConsensusLog;
 use crate::spawn::Organisation;
 use crate::view::{BlockView, LedgerView, PriceView, ViewModel};
 
@@ -21,8 +22,10 @@ const FULL_BLOCK: f32 = 40.0;
 pub(super) fn fill(world: &mut World, view: &mut ViewModel) {
     let now = world.resource::<SimClock>().time();
     let mut query = world.query::<&LedgerGroup>();
+    let slots_per_hour = 3_600_000.0 / world.resource::<MarketClock>().slot_ms.max(1) as f64;
     let ledgers = world.resource::<Ledgers>();
     let organisation = world.resource::<Organisation>();
+    let log = world.resource::<ConsensusLog>();
     let mut groups: Vec<&LedgerGroup> = query.iter(world).collect();
     groups.sort_by_key(|group| group.index);
     for group in groups {
@@ -55,11 +58,14 @@ pub(super) fn fill(world: &mut World, view: &mut ViewModel) {
                 .filter_map(|height| block(chain, height))
                 .collect(),
             messages: group.group.network_counters().sent,
+            message_log: log.messages(group.index as usize),
+            rounds: log.rounds(group.index as usize),
+            messages_dropped: log.dropped(group.index as usize),
         });
         if group.index == ledgers.root() {
             continue;
         }
-        view.prices.push(price(chain));
+        view.prices.push(price(chain, slots_per_hour));
         for (meter, party) in organisation.participants.iter().enumerate() {
             let Some(wallet) = chain.wallet(party.account) else {
                 continue;
@@ -76,14 +82,39 @@ pub(super) fn fill(world: &mut World, view: &mut ViewModel) {
     view.books.energy_off_wh = books.energy_off_wh;
 }
 
-fn price(chain: &LedgerChain) -> PriceView {
-    chain
-        .latest_price()
-        .map_or_else(PriceView::default, |price| PriceView {
-            typed: price.typed.map(Some),
-            scalar: price.scalar,
-            slot: price.slot,
+fn price(chain: &LedgerChain, slots_per_hour: f64) -> PriceView {
+    let Some(price) = chain.latest_price() else {
+        return PriceView::default();
+    };
+    let forward = chain
+        .contract()
+        .is_some_and(|template| template.control == gridloom_contract::Control::Forward);
+    let kw = |wh: i64| wh as f64 * slots_per_hour / 1_000.0;
+    let plan = chain.forward().filter(|_| forward);
+    let outlook = chain.outlook();
+    let (error, naive) = outlook.map_or((0, 0), |outlook| {
+        let all = std::iter::once(&outlook.demand).chain(&outlook.supply);
+        all.fold((0, 0), |(error, naive), series| {
+            (error + series.error_wh, naive + series.naive_error_wh)
         })
+    });
+    PriceView {
+        typed: price.typed.map(Some),
+        scalar: price.scalar,
+        slot: price.slot,
+        island: price.island,
+        bounds: (price.grid.feed_in, price.grid.import),
+        control: if forward { "forward" } else { "price" },
+        loop_gain: crate::market::loop_gain(chain),
+        steered_kw: plan.map_or(0.0, |plan| kw(plan.steered_wh)),
+        planned_kw: plan.map_or_else(Vec::new, |plan| {
+            plan.path_wh.iter().map(|wh| kw(*wh) as f32).collect()
+        }),
+        expected_demand_kwh: outlook.map_or(0.0, |o| o.demand.expected().wh as f64 / 1e3),
+        expected_supply_kwh: outlook
+            .map_or(0.0, |o| o.supply_wh().iter().sum::<i64>() as f64 / 1e3),
+        forecast_share: (naive > 0).then(|| error as f64 / naive as f64),
+    }
 }
 
 /// Time of the last decided block, ms; zero before the first.

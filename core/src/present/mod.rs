@@ -1,11 +1,17 @@
 //! Present: fills the [`ViewModel`] from the world, read-only.
 
 mod facts;
+mod island;
 pub(crate) mod ledger;
+mod phasor;
+mod protection;
 mod select;
 mod state;
+mod story;
+mod trace;
 
 pub use facts::SceneFacts;
+pub use story::find;
 
 use bevy::prelude::*;
 
@@ -30,9 +36,12 @@ pub(crate) fn view(world: &mut World, selected: Option<Selected>) -> ViewModel {
         ..ViewModel::default()
     };
     state::fill(world, &mut view);
+    protection::fill(world, &mut view);
     ledger::fill(world, &mut view);
     let organisation = world.resource::<Organisation>();
-    view.alarms = world.resource::<Alarms>().views(organisation);
+    let alarms = world.resource::<Alarms>();
+    view.alarms = alarms.views(organisation);
+    view.alarm_rates = alarms.rates(now.0);
     view.events = world.resource::<EventLog>().all();
     view.history = world.resource::<Telemetry>().history();
     let hops = world.resource::<RecentHops>();
@@ -45,6 +54,7 @@ pub(crate) fn view(world: &mut World, selected: Option<Selected>) -> ViewModel {
         .iter()
         .map(|rejection| format!("{}: {}", rejection.command, rejection.reason))
         .collect();
+    view.story = story::view(world);
     view.selection = selected.map(|what| select::details(world, &view, what));
     view
 }

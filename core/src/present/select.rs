@@ -2,15 +2,20 @@
 
 use bevy::prelude::*;
 use gridloom_ledger::{LedgerChain, Receipt};
-use gridloom_units::AccountId;
+use gridloom_protection::{SoeEvent, SoeKind};
+use gridloom_units::{AccountId, SimTime};
 
 use super::ledger::block;
-use crate::ledger::LedgerGroup;
+use super::{phasor, trace};
+use crate::ledger::{LedgerGroup, Membership};
 use crate::spawn::Organisation;
-use crate::view::{ProvenanceView, Selected, SelectionView, ViewModel};
+use crate::view::{ProvenanceView, Selected, SelectionView, ViewModel, WalkStep};
 
 /// Deliveries listed.
 const DELIVERIES: usize = 24;
+
+/// Longest chain of causes that is shown.
+const CAUSES: usize = 8;
 
 /// Blocks searched for the last contract run of an account.
 const BLOCKS_SEARCHED: u64 = 400;
@@ -32,14 +37,15 @@ pub(super) fn details(world: &mut World, view: &ViewModel, what: Selected) -> Se
     };
     match what {
         Selected::Home(home) if home < view.scene.homes.len() => {
-            let cluster = view.scene.homes[home].cluster;
+            let cluster = world.resource::<Membership>().of(home as u32) as usize;
             if let Some(chain) = group(cluster).and_then(LedgerGroup::chain) {
                 account(chain, organisation, home, &mut details);
             }
             home_causes(view, home, &mut details);
         }
         Selected::SharedBattery(battery) if battery < view.scene.shared_batteries.len() => {
-            let cluster = view.scene.shared_batteries[battery].cluster;
+            let meter = (view.scene.homes.len() + battery) as u32;
+            let cluster = world.resource::<Membership>().of(meter) as usize;
             if let Some(chain) = group(cluster).and_then(LedgerGroup::chain) {
                 account(
                     chain,
@@ -50,15 +56,63 @@ pub(super) fn details(world: &mut World, view: &ViewModel, what: Selected) -> Se
             }
         }
         Selected::Mlmd(mlmd) if mlmd < view.scene.mlmds.len() => {
+            protection_causes(view, mlmd, &mut details);
             mlmd_causes(view, mlmd, &mut details);
         }
         Selected::Block(ledger, height) => {
             let chain = group(ledger).and_then(LedgerGroup::chain);
             details.block = chain.and_then(|chain| block(chain, height));
         }
+        Selected::Transaction(ledger, height, index) => {
+            if let Some(chain) = group(ledger).and_then(LedgerGroup::chain) {
+                details.block = block(chain, height);
+                let place = (ledger, height, index);
+                details.transaction = trace::transaction(chain, organisation, place);
+            }
+        }
         _ => {}
     }
+    let membership = world.resource::<Membership>();
+    details.walk = walk(view, organisation, membership, &group, &details, what);
+    details.phasors = phasor::of(world, view, what);
     details
+}
+
+/// The walk of the meter behind the selection.
+fn walk<'a>(
+    view: &ViewModel,
+    organisation: &Organisation,
+    membership: &Membership,
+    group: &dyn Fn(usize) -> Option<&'a LedgerGroup>,
+    details: &SelectionView,
+    what: Selected,
+) -> Vec<WalkStep> {
+    let homes = view.scene.homes.len();
+    let meter = |what: Selected| match what {
+        Selected::Home(i) => Some(i),
+        Selected::SharedBattery(i) => Some(homes + i),
+        _ => None,
+    };
+    let (who, tx) = match what {
+        Selected::Transaction(_, height, index) => (
+            details.transaction.as_ref().and_then(|t| t.by),
+            Some((height, index)),
+        ),
+        Selected::Line(line) => {
+            let bus = view.scene.lines.get(line).map(|l| l.to);
+            let home = view.scene.homes.iter().position(|h| Some(h.bus) == bus);
+            (home.map(Selected::Home), None)
+        }
+        other => (Some(other), None),
+    };
+    let Some(meter) = who.and_then(meter) else {
+        return Vec::new();
+    };
+    let cluster = membership.of(meter as u32) as usize;
+    let Some(chain) = group(cluster).and_then(LedgerGroup::chain) else {
+        return Vec::new();
+    };
+    trace::walk(view, chain, organisation, cluster, meter as u32, tx)
 }
 
 fn account(
@@ -156,6 +210,41 @@ fn home_causes(view: &ViewModel, home: usize, details: &mut SelectionView) {
     if spec.ev_kw > 0.0 {
         details.why.push(("Vehicle".into(), kw(state.ev_kw)));
     }
+}
+
+/// Why an open breaker is open: from its last event back to what began it.
+fn protection_causes(view: &ViewModel, mlmd: usize, details: &mut SelectionView) {
+    let devices = view.protection.devices.iter();
+    let Some(device) = devices.clone().find(|d| d.mlmd == Some(mlmd) && !d.closed) else {
+        return;
+    };
+    let soe = &view.protection.soe;
+    let of = |e: &&SoeEvent| e.device == device.id;
+    let opened = soe.iter().filter(of).rfind(|e| e.kind == SoeKind::Opened);
+    let mut next = opened.or_else(|| soe.iter().rfind(of));
+    let mut first = None;
+    for _ in 0..CAUSES {
+        let Some(event) = next else { break };
+        details.why.push(cause(event));
+        first = Some(event);
+        next = event.cause.and_then(|cause| {
+            let at = soe.binary_search_by_key(&cause, |e| e.id).ok()?;
+            soe.get(at)
+        });
+    }
+    // Evidence of neighbours has no single event as its cause: it is of the last fault.
+    if let Some(first) = first.filter(|e| e.kind != SoeKind::Fault) {
+        let before = soe.iter().rev().skip_while(|e| e.id >= first.id);
+        if let Some(fault) = before.into_iter().find(|e| e.kind == SoeKind::Fault) {
+            details.why.push(cause(fault));
+        }
+    }
+}
+
+/// An event of the sequence as a line of a chain.
+fn cause(event: &SoeEvent) -> (String, String) {
+    let time = SimTime(event.at_ms()).to_string();
+    (format!("{}: {}", event.device, event.text), time)
 }
 
 /// Sums over everything behind an M-LMD.

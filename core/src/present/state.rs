@@ -4,19 +4,20 @@ use bevy::prelude::*;
 use gridloom_equipment::kwh;
 use gridloom_model::grid::LineEnd;
 
+use crate::bound::{BoundDevice, BoundPosition};
 use crate::clock::SimClock;
-use crate::edge::{Step, Steps};
+use crate::edge::{Aggregator, Step, Steps};
 use crate::grid::{Breaker, Grid, Mlmd, Through};
-use crate::ingest::BoundDevice;
 use crate::ledger::{LedgerGroup, Ledgers};
+use crate::link::DataPlane;
 use crate::market::{Books, MarketClock, Pricing, Truth};
-use crate::meter::Meter;
+use crate::meter::{DeviceEdge, Meter};
 use crate::record::{Energy, storage_soc};
-use crate::site::{BatteryUnit, EvUnit, HeaterUnit, Site, SitePower};
+use crate::site::{BatteryUnit, EvUnit, HeatPumpUnit, HeaterUnit, Site, SitePower};
 use crate::spawn::Organisation;
 use crate::view::{
-    BalanceView, BoundValue, GridView, HomeState, LimitsView, MlmdState, SharedBatteryState,
-    StepView, TodayView, TruthView, ViewModel,
+    BalanceView, BoundBreaker, BoundValue, EdgeView, GridView, HomeState, LimitsView, MlmdState,
+    SharedBatteryState, StepView, TodayView, TruthView, ViewModel,
 };
 
 /// Fills everything that is not ledger.
@@ -29,15 +30,46 @@ pub(super) fn fill(world: &mut World, view: &mut ViewModel) {
     mlmds(world, view);
     balance(world, view);
     steps(world, view);
+    super::island::fill(world, view);
     view.limits = limits(view);
     let books = world.resource::<Books>();
     view.books.slots_settled = books.slots_settled;
-    view.today.traded_kwh = books.traded_wh as f64 / 1_000.0;
+    view.today.traded_kwh = (books.traded_wh + books.between_wh) as f64 / 1_000.0;
     view.ledger_lag_s = world
         .resource::<Pricing>()
         .lag_ms
         .iter()
         .map(|&ms| ms as f64 / 1_000.0)
+        .collect();
+    edges(world, view);
+}
+
+/// LG-Aggregators and their way to the cloud.
+fn edges(world: &mut World, view: &mut ViewModel) {
+    let link = world.resource::<DataPlane>().reaches_cloud();
+    let now_ms = view.time.0;
+    let since = |ms: u64| now_ms.saturating_sub(ms) as f64 / 1_000.0;
+    let mut aggregators = world.query::<&Aggregator>();
+    let mut stores: Vec<&Aggregator> = aggregators.iter(world).collect();
+    stores.sort_by_key(|store| store.cluster);
+    view.edges = stores
+        .into_iter()
+        .map(|store| {
+            let uplink = &store.uplink;
+            EdgeView {
+                link,
+                alone_s: uplink.alone_since_ms(now_ms).map(since),
+                heard_s: uplink.heard_ms.map(since),
+                waiting: uplink.waiting(),
+                dropped: uplink.dropped,
+                strategy: uplink.strategy.version,
+                every: uplink.strategy.every,
+                threshold_wh: uplink.strategy.threshold_wh,
+                grid_version: uplink.grid.version,
+                grid_age_s: since(uplink.grid.until_ms),
+                grid_kw: uplink.grid.load_w as f64 / 1_000.0,
+            }
+        })
         .collect();
 }
 
@@ -71,7 +103,8 @@ fn grid(world: &mut World, view: &mut ViewModel) {
             .scene
             .lines
             .iter()
-            .map(|line| grid.bus_live(line.from) && grid.bus_live(line.to))
+            .enumerate()
+            .map(|(line, _)| !grid.line_dead(line))
             .collect(),
         transformer_p_kw: (0..network.transformer_count())
             .map(|t| network.transformer_power(t, 0).0 / 1_000.0)
@@ -90,6 +123,14 @@ fn grid(world: &mut World, view: &mut ViewModel) {
         converged: report.converged,
         iterations: report.iterations as usize,
         residual: report.residual,
+        trail: network
+            .trail()
+            .iter()
+            .map(|iteration| {
+                let bus = iteration.worst_bus.map(|bus| network.bus_id(bus));
+                (iteration.residual, bus.unwrap_or_default().to_owned())
+            })
+            .collect(),
         verdict: grid.verdict(),
     };
     let losses = network.totals().losses_w / 1_000.0;
@@ -101,8 +142,10 @@ type SiteData<'w> = (
     &'w SitePower,
     &'w Meter,
     &'w BoundDevice,
+    &'w DeviceEdge,
     Option<&'w BatteryUnit>,
     Option<&'w HeaterUnit>,
+    Option<&'w HeatPumpUnit>,
     Option<&'w EvUnit>,
 );
 
@@ -112,7 +155,7 @@ fn sites(world: &mut World, view: &mut ViewModel) {
     let mut query = world.query::<SiteData<'_>>();
     let homes = view.homes.len();
     let grid = world.resource::<Grid>();
-    for (site, power, meter, bound, battery, heater, ev) in query.iter(world) {
+    for (site, power, meter, bound, edge, battery, heater, heat_pump, ev) in query.iter(world) {
         let index = site.meter as usize;
         let v_pu = grid.site_v_pu(site);
         if let Some(i) = index.checked_sub(homes) {
@@ -133,7 +176,12 @@ fn sites(world: &mut World, view: &mut ViewModel) {
             battery_kw: power.battery_kw,
             battery_soc: battery.map_or(0.0, |unit| unit.0.soc()),
             heater_kw: power.heater_kw,
-            heater_level: heater.map_or(0.0, |unit| unit.0.level()),
+            heater_level: heater
+                .map(|unit| unit.0.level())
+                .or(heat_pump.map(|unit| unit.0.level()))
+                .unwrap_or(0.0),
+            inside_c: heat_pump.map(|unit| unit.0.inside_c()),
+            held_kw: power.held_kw,
             ev_kw: power.ev_kw,
             ev_connected: ev.is_some_and(|unit| unit.0.plugged()),
             v_pu,
@@ -141,7 +189,9 @@ fn sites(world: &mut World, view: &mut ViewModel) {
             export_wh: registers.export_wh(),
             wallet_eur: 0.0,
             reading_age_s: age_ms as f64 / 1_000.0,
+            late: 2 * age_ms > 3 * reading_ms,
             silent: age_ms > 3 * reading_ms + reading_ms / 2,
+            notice: meter.notice.clone(),
             bound: bound.bound.then(|| BoundValue {
                 p_kw: bound.p_w as f64 / 1_000.0,
                 voltage_v: f64::from(bound.voltage_mv) / 1_000.0,
@@ -149,6 +199,9 @@ fn sites(world: &mut World, view: &mut ViewModel) {
                 age_s: bound
                     .at_ms
                     .map_or(f64::INFINITY, |at| (now_ms - at) as f64 / 1_000.0),
+                recorded: edge.taken,
+                refused: edge.refused,
+                refusal: edge.refusal.clone(),
             }),
         };
     }
@@ -158,32 +211,23 @@ fn mlmds(world: &mut World, view: &mut ViewModel) {
     let organisation = world.resource::<Organisation>();
     let truth = world.resource::<Truth>();
     let meters = &organisation.meters_of_mlmd;
-    let pair = truth.last_complete(meters).or_else(|| truth.last());
     let truths: Vec<TruthView> = (0..view.mlmds.len())
         .map(|i| {
-            let Some((start, end)) = pair else {
-                return TruthView::default();
-            };
-            let losses_wh = end.losses_wh[i] - start.losses_wh[i];
-            let physics = end.physics_wh[i] - start.physics_wh[i];
-            let metered = end.meters_wh[i] - start.meters_wh[i] + losses_wh;
-            let recorded = (start.ledger_wh[i].1 == meters[i] && end.ledger_wh[i].1 == meters[i])
-                .then(|| end.ledger_wh[i].0 - start.ledger_wh[i].0 + losses_wh);
-            let off = (physics - metered)
-                .abs()
-                .max(recorded.map_or(0, |r| (physics - r).abs()));
-            TruthView {
-                physics_wh: Some(physics),
-                meters_wh: Some(metered),
-                ledger_wh: recorded,
-                losses_wh,
-                residual_pct: Some(off as f64 * 100.0 / physics.abs().max(100) as f64),
-            }
+            truth
+                .of_area(i, meters)
+                .map_or_else(TruthView::default, |area| TruthView {
+                    physics_wh: Some(area.physics_wh),
+                    meters_wh: Some(area.meters_wh),
+                    ledger_wh: area.ledger_wh,
+                    losses_wh: area.losses_wh,
+                    residual_pct: Some(area.residual_pct()),
+                })
         })
         .collect();
-    let mut query = world.query::<(&Mlmd, &Breaker, &Through)>();
+    let now_ms = world.resource::<SimClock>().start_ms();
+    let mut query = world.query::<(&Mlmd, &Breaker, &Through, &BoundPosition)>();
     let grid = world.resource::<Grid>();
-    for (mlmd, breaker, through) in query.iter(world) {
+    for (mlmd, breaker, through, bound) in query.iter(world) {
         let i = mlmd.index as usize;
         view.mlmds[i] = MlmdState {
             closed: breaker.closed,
@@ -192,6 +236,13 @@ fn mlmds(world: &mut World, view: &mut ViewModel) {
             v_pu: grid.bus_v_pu(mlmd.bus),
             unbalance: grid.unbalance(mlmd.bus),
             truth: truths[i].clone(),
+            bound: bound.bound.then(|| BoundBreaker {
+                closed: bound.closed,
+                good: bound.good && bound.at_ms.is_some(),
+                age_s: bound
+                    .at_ms
+                    .map_or(f64::INFINITY, |at| (now_ms - at) as f64 / 1_000.0),
+            }),
         };
     }
 }
@@ -292,7 +343,16 @@ fn limits(view: &ViewModel) -> LimitsView {
         view.scene.transformers.first(),
         view.grid.transformer_loading.first(),
     ) {
-        limits.transformer = (loading, format!("{:.0} kVA", t.rating_kva));
+        let mut text = format!("{:.0} kVA", t.rating_kva);
+        if let Some((_, state)) = view.islands.voltage_control.first() {
+            // The bar has room for one of the two.
+            state
+                .split(',')
+                .next()
+                .unwrap_or_default()
+                .clone_into(&mut text);
+        }
+        limits.transformer = (loading, text);
     }
     limits
 }

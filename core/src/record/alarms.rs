@@ -1,35 +1,44 @@
 //! Alarms: conditions of the catalogue, evaluated every tick.
 //!
-//! An alarm has a cause, an action and a time to respond. What follows from
-//! another alarm is folded into it: customers on a dead section raise one
-//! alarm for the section, not one each.
+//! What follows from another alarm is folded into it: customers on a dead
+//! section raise one alarm for the section, not one each. States and what
+//! people do about alarms: `alarm_state.rs`; their texts: `alarm_catalogue.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use bevy::prelude::*;
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use super::alarm_catalogue::{entry, on_delay_ms, place, priority_of};
+use super::alarm_state::{Alarms, Condition};
 use super::events::EventLog;
 use crate::clock::SimClock;
+use crate::edge::Aggregator;
 use crate::grid::{Breaker, Grid, Mlmd, Through};
+use crate::island::{IslandPlan, Islands};
 use crate::ledger::{LedgerGroup, LedgerNode, Ledgers};
-use crate::market::{Books, MarketClock};
+use crate::market::{Books, MarketClock, Truth};
 use crate::meter::Meter;
+use crate::present::SceneFacts;
 use crate::present::ledger::tip_time_ms;
-use crate::sim_state::plain_sim_state;
+use crate::protection::ProtectionState;
 use crate::site::{Site, SitePower};
 use crate::spawn::Organisation;
-use crate::view::{AlarmView, EventKind, Place, Priority, Selected};
+use crate::truth::MeterTruth;
+use crate::view::{EventKind, SceneView};
 use gridloom_units::SimTime;
-
-/// Cleared alarms kept.
-const CLEARED_KEPT: usize = 50;
 
 /// Readings a meter may miss before it counts as silent.
 const SILENT_INTERVALS: u64 = 3;
 
 /// Block intervals without a block before a ledger counts as halted.
 const HALT_INTERVALS: u64 = 5;
+
+/// Customers outside the band before the whole feeder is the alarm.
+const WIDE_CUSTOMERS: usize = 5;
+
+/// Difference of the three accounts of an area, percent, above which it counts.
+const RESIDUAL_PCT: f64 = 5.0;
 
 /// How far a condition must recede before its alarm clears (hysteresis), pu.
 const VOLTAGE_BAND_PU: f64 = 0.1;
@@ -43,18 +52,50 @@ pub enum AlarmKind {
     BooksOff,
     /// Two blocks were decided at one height, or an honest validator signed twice.
     LedgerForked(u32),
+    /// Many customers' voltages outside +-10 %.
+    VoltageWide,
     /// Customers behind an M-LMD are without supply.
     SupplyLost(u32),
     /// A ledger makes no blocks.
     LedgerHalted(u32),
+    /// A validator voted for two blocks in one round.
+    Equivocation(u32),
+    /// Power through a transformer above its rating.
+    TransformerOverload(u32),
     /// Current through an M-LMD above its limit.
     Overcurrent(u32),
+    /// Physics, meters and ledger differ for an M-LMD's area.
+    TruthResidual(u32),
+    /// No meter behind an M-LMD is heard.
+    AreaSilent(u32),
     /// A customer's voltage outside +-10 % (EN 50160).
     Voltage(u32),
     /// A meter's readings do not arrive.
     MeterSilent(u32),
     /// A validator is down.
     ValidatorDown(u32, u32),
+    /// The upstream grid has failed.
+    GridLost,
+    /// Nothing holds the community.
+    BlackedOut,
+    /// Frequency of an island far from nominal.
+    IslandFrequency,
+    /// Little left to add.
+    IslandReserve,
+    /// A breaker was not closed because its sides are out of step.
+    SyncRefused,
+    /// A black start gave up.
+    BlackStartFailed,
+    /// A recloser or fuse gave up.
+    LockedOut(u32),
+    /// Stepping through the events of a tick was cut short.
+    EventsCut,
+    /// A meter's reports cannot be true.
+    MeterUntrue(u32),
+    /// An M-LMD's energy measurement has drifted.
+    MlmdDrift(u32),
+    /// LG-Aggregators do not hear the cloud.
+    CloudLost,
 }
 
 /// A raised alarm.
@@ -68,321 +109,316 @@ pub struct Alarm {
     pub raised_ms: u64,
     /// When it cleared, ms.
     pub cleared_ms: Option<u64>,
+    /// When somebody acknowledged it, ms.
+    pub acked_ms: Option<u64>,
+    /// Since when the condition is gone, while the off-delay runs, ms.
+    pub receding_ms: Option<u64>,
+    /// The alarm it follows from.
+    pub suppressed_by: Option<AlarmKind>,
     /// The fact when it was raised.
     pub fact: String,
     /// Customers concerned, where that decides the priority.
     pub customers: u32,
 }
 
-/// Active and recently cleared alarms.
-#[derive(Resource, Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
-pub struct Alarms {
-    next: u64,
-    active: BTreeMap<AlarmKind, Alarm>,
-    cleared: Vec<Alarm>,
-    /// Alarms raised since the start.
-    pub raised: u64,
-}
+/// Collects the conditions of a tick.
+#[derive(Default)]
+struct Conditions(Vec<Condition>);
 
-plain_sim_state!(Alarms);
-
-impl Alarms {
-    /// Active first (most urgent, then newest), then cleared, newest first.
-    #[must_use]
-    pub fn views(&self, organisation: &Organisation) -> Vec<AlarmView> {
-        let mut views: Vec<AlarmView> = self
-            .active
-            .values()
-            .chain(self.cleared.iter().rev())
-            .map(|alarm| view(alarm, organisation))
-            .collect();
-        views.sort_by_key(|v| (!v.active, v.priority, std::cmp::Reverse(v.raised)));
-        views
-    }
-
-    fn raise(&mut self, now_ms: u64, kind: AlarmKind, fact: String, customers: u32) -> bool {
-        if self.active.contains_key(&kind) {
-            return false;
-        }
-        let alarm = Alarm {
-            id: self.next,
+impl Conditions {
+    fn add(&mut self, kind: AlarmKind, holds: bool, fact: String, customers: u32) {
+        self.0.push(Condition {
             kind,
-            raised_ms: now_ms,
-            cleared_ms: None,
+            holds,
             fact,
             customers,
-        };
-        self.next += 1;
-        self.raised += 1;
-        self.active.insert(kind, alarm);
-        true
+            follows: None,
+            delay_ms: on_delay_ms(kind),
+        });
     }
 
-    fn clear(&mut self, now_ms: u64, kind: AlarmKind) {
-        if let Some(mut alarm) = self.active.remove(&kind) {
-            alarm.cleared_ms = Some(now_ms);
-            if self.cleared.len() == CLEARED_KEPT {
-                self.cleared.remove(0);
-            }
-            self.cleared.push(alarm);
+    /// A condition that counts as a consequence while `parent` holds.
+    fn add_under(&mut self, parent: AlarmKind, kind: AlarmKind, holds: bool, fact: String) {
+        self.add(kind, holds, fact, 1);
+        if let Some(last) = self.0.last_mut() {
+            last.follows = Some(parent);
         }
     }
-}
 
-/// Priority of a kind (catalogue).
-fn priority(kind: AlarmKind, customers: u32, all: u32) -> Priority {
-    match kind {
-        AlarmKind::NoSolution | AlarmKind::BooksOff | AlarmKind::LedgerForked(_) => Priority::P1,
-        AlarmKind::SupplyLost(_) if customers * 4 > all => Priority::P1,
-        AlarmKind::SupplyLost(_) | AlarmKind::LedgerHalted(_) | AlarmKind::Overcurrent(_) => {
-            Priority::P2
+    /// In the order of kinds, consequences only under causes that hold.
+    fn finish(mut self) -> Vec<Condition> {
+        let holding: BTreeSet<AlarmKind> = self
+            .0
+            .iter()
+            .filter(|condition| condition.holds)
+            .map(|condition| condition.kind)
+            .collect();
+        for condition in &mut self.0 {
+            condition.follows = condition.follows.filter(|parent| holding.contains(parent));
         }
-        AlarmKind::Voltage(_) | AlarmKind::MeterSilent(_) | AlarmKind::ValidatorDown(..) => {
-            Priority::P3
-        }
+        // Numbers are given in the order of kinds, not of queries.
+        self.0.sort_by_key(|condition| condition.kind);
+        self.0
     }
 }
-
-fn view(alarm: &Alarm, organisation: &Organisation) -> AlarmView {
-    let name = |m: u32| {
-        organisation
-            .participants
-            .get(m as usize)
-            .map_or("?", |p| p.name.as_str())
-    };
-    let mlmd = |m: u32| {
-        organisation
-            .mlmd_names
-            .get(m as usize)
-            .map_or("?", String::as_str)
-    };
-    let ledger = |l: u32| {
-        organisation
-            .ledger_names
-            .get(l as usize)
-            .map_or("?", String::as_str)
-    };
-    let (title, action, respond_s) = match alarm.kind {
-        AlarmKind::NoSolution => (
-            "Power flow has no solution".into(),
-            "Shed load or open the overloaded section".to_owned(),
-            60,
-        ),
-        AlarmKind::BooksOff => (
-            "Ledger books do not balance".into(),
-            "Stop settlement and compare the validators' states".into(),
-            300,
-        ),
-        AlarmKind::LedgerForked(l) => (
-            format!("Conflicting blocks on ledger {}", ledger(l)),
-            "Freeze the ledger: act on no price or order of it".into(),
-            60,
-        ),
-        AlarmKind::SupplyLost(m) => (
-            format!("Supply lost behind {}", mlmd(m)),
-            format!("Find out why {} is open, then close it", mlmd(m)),
-            600,
-        ),
-        AlarmKind::LedgerHalted(l) => (
-            format!("Ledger {} makes no blocks", ledger(l)),
-            "Restart validators or heal the link; prices stay frozen until then".into(),
-            600,
-        ),
-        AlarmKind::Overcurrent(m) => (
-            format!("{} above its limit", mlmd(m)),
-            "Shift flexible load behind it or raise its limit".into(),
-            300,
-        ),
-        AlarmKind::Voltage(m) => (
-            format!("Voltage of {} outside 10 %", name(m)),
-            "Check the phase balance and the inverters nearby".into(),
-            1_800,
-        ),
-        AlarmKind::MeterSilent(m) => (
-            format!("Meter {} silent", name(m)),
-            "Use the area load; check the radio link".into(),
-            3_600,
-        ),
-        AlarmKind::ValidatorDown(l, n) => (
-            format!("Validator {n} of {} down", ledger(l)),
-            "Restart it; one more fault may halt the ledger".into(),
-            3_600,
-        ),
-    };
-    AlarmView {
-        id: alarm.id,
-        priority: priority(alarm.kind, alarm.customers, organisation.homes),
-        active: alarm.cleared_ms.is_none(),
-        title,
-        fact: alarm.fact.clone(),
-        action,
-        raised: SimTime(alarm.raised_ms),
-        cleared: alarm.cleared_ms.map(SimTime),
-        respond_s,
-        place: place(alarm.kind, organisation),
-    }
-}
-
-fn place(kind: AlarmKind, organisation: &Organisation) -> Option<Selected> {
-    match kind {
-        AlarmKind::SupplyLost(m) | AlarmKind::Overcurrent(m) => Some(Selected::Mlmd(m as usize)),
-        AlarmKind::Voltage(m) | AlarmKind::MeterSilent(m) => {
-            Some(match organisation.participants.get(m as usize)?.place {
-                Place::SharedBattery(b) => Selected::SharedBattery(b as usize),
-                _ => Selected::Home(m as usize),
-            })
-        }
-        AlarmKind::LedgerHalted(l)
-        | AlarmKind::LedgerForked(l)
-        | AlarmKind::ValidatorDown(l, _) => ((l as usize) < organisation.cluster_names.len())
-            .then_some(Selected::Aggregator(l as usize)),
-        AlarmKind::NoSolution | AlarmKind::BooksOff => None,
-    }
-}
-
-/// The conditions of the running tick: (kind, holds, fact, customers).
-type Condition = (AlarmKind, bool, String, u32);
 
 /// Raises and clears alarms.
 pub(super) fn evaluate(
     clock: Res<SimClock>,
     market: Res<MarketClock>,
     organisation: Res<Organisation>,
-    grid: Res<Grid>,
+    facts: Res<SceneFacts>,
+    (truth, told): (Res<Truth>, Res<MeterTruth>),
+    (grid, protection): (Res<Grid>, Res<ProtectionState>),
+    plan: Res<IslandPlan>,
+    islands: Res<Islands>,
     books: Res<Books>,
     ledgers: Res<Ledgers>,
     mut alarms: ResMut<Alarms>,
     mut events: ResMut<EventLog>,
     sites: Query<(&Site, &SitePower, &Meter)>,
     mlmds: Query<(&Mlmd, &Breaker, &Through)>,
-    groups: Query<&LedgerGroup>,
-    nodes: Query<&LedgerNode>,
+    (groups, nodes): (Query<&LedgerGroup>, Query<&LedgerNode>),
+    aggregators: Query<&Aggregator>,
 ) {
     let now_ms = clock.end_ms();
-    let mut conditions: Vec<Condition> = Vec::new();
+    alarms.unshelve_due(now_ms);
+    if alarms.stopped {
+        return;
+    }
+    alarms.evaluated_ms = now_ms;
+    let mut out = Conditions::default();
     let verdict = grid.verdict();
-    conditions.push((
+    let failed = verdict.is_some();
+    out.add(
         AlarmKind::NoSolution,
-        verdict.is_some(),
+        failed,
         verdict.unwrap_or_default(),
         0,
-    ));
-    conditions.push((
-        AlarmKind::BooksOff,
-        books.unbalanced > 0,
-        format!("{} settled slots do not balance", books.unbalanced),
-        0,
-    ));
-    for (mlmd, breaker, through) in &mlmds {
-        section_conditions(
-            mlmd,
-            breaker,
-            through,
-            &grid,
-            &organisation,
-            &mut conditions,
-        );
-    }
-    for (site, power, meter) in &sites {
-        site_conditions(
-            site,
-            power,
-            meter,
-            &grid,
-            &market,
+    );
+    let fact = format!("{} settled slots do not balance", books.unbalanced);
+    out.add(AlarmKind::BooksOff, books.unbalanced > 0, fact, 0);
+    if let Some(plan) = &plan.0 {
+        let main_closed = mlmds
+            .iter()
+            .any(|(mlmd, breaker, _)| mlmd.index == plan.main && breaker.closed);
+        let active = |kind: AlarmKind| alarms.is_active(kind);
+        let found = super::island_alarms::conditions(
+            plan,
+            &islands,
             now_ms,
-            &alarms,
-            &mut conditions,
+            main_closed,
+            organisation.homes,
+            &active,
         );
+        for (kind, holds, fact, customers) in found {
+            out.add(kind, holds, fact, customers);
+        }
     }
+    protection_conditions(&protection, mlmds.iter().len(), &mut out);
+    untrue(&told, &organisation, &mut out);
+    cloud_lost(&aggregators, &organisation, now_ms, &mut out);
+    let scene = facts.view();
+    let mut open = BTreeSet::new();
+    for (mlmd, breaker, through) in &mlmds {
+        if section(mlmd, breaker, through, &grid, &organisation, &mut out) {
+            open.insert(mlmd.index);
+        }
+        let residual = truth
+            .of_area(mlmd.index as usize, &organisation.meters_of_mlmd)
+            .map_or(0.0, |area| area.residual_pct());
+        let kind = AlarmKind::TruthResidual(mlmd.index);
+        out.add(kind, residual > RESIDUAL_PCT, format!("{residual:.1} %"), 0);
+        if let Some(last) = out.0.last_mut() {
+            // Two intervals: it must still be there when the next slot is known.
+            last.delay_ms = market.slot_ms;
+        }
+    }
+    transformers(&scene, &grid, &mut out);
+    let parents: Vec<Option<usize>> = scene.mlmds.iter().map(|m| m.parent).collect();
+    let mut order: Vec<_> = sites.iter().collect();
+    order.sort_by_key(|(site, ..)| site.meter);
+    meters(
+        &order, &grid, &market, now_ms, &alarms, &open, &parents, &mut out,
+    );
     for group in &groups {
-        let last_ms = group.chain().map_or(0, tip_time_ms);
-        let limit_ms = HALT_INTERVALS * ledgers.block_interval_ms[group.index as usize].max(1_000);
-        let forked = group.group.fork().is_some() || group.group.double_signed().is_some();
-        let kind = AlarmKind::LedgerForked(group.index);
-        conditions.push((kind, forked, "two certified blocks at one height".into(), 0));
-        let age_ms = now_ms.saturating_sub(last_ms);
-        conditions.push((
-            AlarmKind::LedgerHalted(group.index),
-            age_ms > limit_ms,
-            format!("last block {} s ago", age_ms / 1_000),
-            0,
-        ));
+        ledger(group, now_ms, &ledgers, &mut out);
     }
     for node in &nodes {
         let kind = AlarmKind::ValidatorDown(node.ledger, node.node);
-        conditions.push((
-            kind,
-            !node.up,
-            format!("stopped at height {}", node.height),
-            0,
-        ));
+        let fact = format!("stopped at height {}", node.height);
+        out.add_under(AlarmKind::LedgerHalted(node.ledger), kind, !node.up, fact);
     }
-    // Numbers are given in the order of kinds, not of queries.
-    conditions.sort_by_key(|(kind, ..)| *kind);
-    for (kind, holds, fact, customers) in conditions {
-        if !holds {
-            alarms.clear(now_ms, kind);
-        } else if alarms.raise(now_ms, kind, fact, customers) {
-            let alarm = &alarms.active[&kind];
-            let shown = view(alarm, &organisation);
-            events.push(
-                &clock,
-                EventKind::Alarm(shown.priority),
-                shown.place,
-                shown.title,
-            );
+    for condition in out.finish() {
+        if let Some(alarm) = alarms.take(now_ms, condition) {
+            let title = entry(alarm.kind, &organisation).title;
+            let kind = EventKind::Alarm(priority_of(alarm, &organisation));
+            events.push(&clock, kind, place(alarm.kind, &organisation), title);
         }
     }
 }
 
-fn section_conditions(
+/// Who is named as not telling the truth, and who is not.
+fn untrue(told: &MeterTruth, organisation: &Organisation, out: &mut Conditions) {
+    let words = |area: Option<u32>, meter: Option<u32>| {
+        told.named()
+            .find(|f| f.meter == meter && area.is_none_or(|area| f.area == area))
+            .map(|finding| finding.words.clone())
+    };
+    for meter in 0..organisation.participants.len() as u32 {
+        let named = words(None, Some(meter));
+        let kind = AlarmKind::MeterUntrue(meter);
+        out.add(kind, named.is_some(), named.unwrap_or_default(), 1);
+    }
+    for mlmd in 0..organisation.mlmd_names.len() as u32 {
+        let named = words(Some(mlmd), None);
+        let kind = AlarmKind::MlmdDrift(mlmd);
+        out.add(kind, named.is_some(), named.unwrap_or_default(), 0);
+    }
+}
+
+/// LG-Aggregators that act without the cloud: one alarm, as they have one cause.
+fn cloud_lost(
+    aggregators: &Query<&Aggregator>,
+    organisation: &Organisation,
+    now_ms: u64,
+    out: &mut Conditions,
+) {
+    let mut alone: Vec<(u32, u64)> = aggregators
+        .iter()
+        .filter_map(|store| Some((store.cluster, store.uplink.alone_since_ms(now_ms)?)))
+        .collect();
+    alone.sort_unstable();
+    let names: Vec<&str> = alone
+        .iter()
+        .filter_map(|(cluster, _)| organisation.cluster_names.get(*cluster as usize))
+        .map(String::as_str)
+        .collect();
+    let fact = format!("clusters {} act alone", names.join(", "));
+    out.add(AlarmKind::CloudLost, !alone.is_empty(), fact, 0);
+}
+
+/// Devices that gave up, and ticks whose events were cut short.
+fn protection_conditions(state: &ProtectionState, mlmds: usize, out: &mut Conditions) {
+    let core = &state.core;
+    let fact = format!("{} ticks cut short so far", core.limited);
+    out.add(AlarmKind::EventsCut, core.limited > 0, fact, 0);
+    for (i, device) in core.devices.iter().enumerate().skip(mlmds) {
+        let fact = format!("open after {} operations", device.operations);
+        let locked = device.locked_out && !device.closed();
+        out.add(AlarmKind::LockedOut(i as u32), locked, fact, 0);
+    }
+}
+
+/// Supply and current of an M-LMD's area; returns whether its breaker is the
+/// cause of a dead section.
+fn section(
     mlmd: &Mlmd,
     breaker: &Breaker,
     through: &Through,
     grid: &Grid,
     organisation: &Organisation,
-    out: &mut Vec<Condition>,
-) {
+    out: &mut Conditions,
+) -> bool {
     let behind = organisation.customers_behind[mlmd.index as usize];
-    // Only the topmost open breaker is the cause; what is dead below follows from it.
-    let cause = !breaker.closed && grid.bus_live(mlmd.bus);
+    // Only the topmost open breaker is the cause; what is dead below follows from
+    // it, and what an island of its own or a tie supplies has not lost anything.
+    let cause = !breaker.closed && grid.bus_live(mlmd.bus) && grid.line_dead(mlmd.line);
     let fact = format!("{behind} customers, breaker open");
-    out.push((
-        AlarmKind::SupplyLost(mlmd.index),
-        cause && behind > 0,
-        fact,
-        behind,
-    ));
+    let kind = AlarmKind::SupplyLost(mlmd.index);
+    out.add(kind, cause && behind > 0, fact, behind);
     let over = through.current_a > f64::from(mlmd.limit_a);
     let fact = format!("{:.0} A, limit {} A", through.current_a, mlmd.limit_a);
-    out.push((AlarmKind::Overcurrent(mlmd.index), over, fact, behind));
+    out.add(AlarmKind::Overcurrent(mlmd.index), over, fact, behind);
+    cause
 }
 
-fn site_conditions(
-    site: &Site,
-    power: &SitePower,
-    meter: &Meter,
+fn transformers(scene: &SceneView, grid: &Grid, out: &mut Conditions) {
+    let count = grid.network().transformer_count();
+    for (index, transformer) in scene.transformers.iter().enumerate().take(count) {
+        let (p, q) = grid.network().transformer_power(index, 0);
+        let kva = libm::hypot(p, q) / 1_000.0;
+        let over = transformer.rating_kva > 0.0 && kva > transformer.rating_kva;
+        let fact = format!("{kva:.0} kVA of {:.0} kVA", transformer.rating_kva);
+        out.add(AlarmKind::TransformerOverload(index as u32), over, fact, 0);
+    }
+}
+
+/// Voltage and silence of every meter, and what they have in common.
+fn meters(
+    sites: &[(&Site, &SitePower, &Meter)],
     grid: &Grid,
     market: &MarketClock,
     now_ms: u64,
     alarms: &Alarms,
-    out: &mut Vec<Condition>,
+    open: &BTreeSet<u32>,
+    parents: &[Option<usize>],
+    out: &mut Conditions,
 ) {
-    if let Some(v) = grid.site_v_pu(site).filter(|_| power.live) {
-        let kind = AlarmKind::Voltage(site.meter);
-        // Clears 0.5 % inside the band, so that it does not chatter.
-        let inside = if alarms.active.contains_key(&kind) {
-            0.005
-        } else {
-            0.0
-        };
-        let outside = (v - 1.0).abs() > VOLTAGE_BAND_PU - inside;
-        out.push((kind, outside, format!("{v:.3} pu"), 1));
-    }
-    let last_ms = meter.last_received_ms.unwrap_or(0);
     let limit_ms = SILENT_INTERVALS * market.reading_ms + market.reading_ms / 2;
-    let silent = now_ms > last_ms + limit_ms;
-    let fact = format!("last value {}", &SimTime(last_ms).to_string()[..8]);
-    out.push((AlarmKind::MeterSilent(site.meter), silent, fact, 1));
+    let mut outside = 0;
+    // Per M-LMD: meters, of them silent.
+    let mut heard = vec![(0_u32, 0_u32); parents.len()];
+    for (site, power, meter) in sites {
+        if let Some(v) = grid.site_v_pu(site).filter(|_| power.live) {
+            let kind = AlarmKind::Voltage(site.meter);
+            // Clears 0.5 % inside the band, so that it does not chatter.
+            let inside = if alarms.is_active(kind) { 0.005 } else { 0.0 };
+            let off = (v - 1.0).abs() > VOLTAGE_BAND_PU - inside;
+            outside += usize::from(off);
+            out.add_under(AlarmKind::VoltageWide, kind, off, format!("{v:.3} pu"));
+        }
+        let last_ms = meter.last_received_ms.unwrap_or(0);
+        let silent = now_ms > last_ms + limit_ms;
+        if let Some((all, quiet)) = heard.get_mut(site.mlmd as usize) {
+            *all += 1;
+            *quiet += u32::from(silent);
+        }
+        let fact = format!("last value {}", &SimTime(last_ms).to_string()[..8]);
+        let parent = match cause_of(site.mlmd, open, parents) {
+            Some(cause) => AlarmKind::SupplyLost(cause),
+            None => AlarmKind::AreaSilent(site.mlmd),
+        };
+        out.add_under(parent, AlarmKind::MeterSilent(site.meter), silent, fact);
+    }
+    let fact = format!("{outside} customers outside 10 %");
+    let wide = outside >= WIDE_CUSTOMERS;
+    out.add(AlarmKind::VoltageWide, wide, fact, outside as u32);
+    for (index, (all, quiet)) in heard.into_iter().enumerate() {
+        let kind = AlarmKind::AreaSilent(index as u32);
+        let fact = format!("{quiet} of {all} meters silent");
+        let alone = quiet == all && all > 1;
+        match cause_of(index as u32, open, parents) {
+            Some(cause) => out.add_under(AlarmKind::SupplyLost(cause), kind, alone, fact),
+            None => out.add(kind, alone, fact, all),
+        }
+    }
+}
+
+/// The open breaker that darkens an area, if one does.
+fn cause_of(area: u32, open: &BTreeSet<u32>, parents: &[Option<usize>]) -> Option<u32> {
+    let mut at = area as usize;
+    // A chain of parents is never longer than the number of breakers.
+    for _ in 0..=parents.len() {
+        if open.contains(&(at as u32)) {
+            return Some(at as u32);
+        }
+        at = parents.get(at).copied().flatten()?;
+    }
+    None
+}
+
+fn ledger(group: &LedgerGroup, now_ms: u64, ledgers: &Ledgers, out: &mut Conditions) {
+    let last_ms = group.chain().map_or(0, tip_time_ms);
+    let limit_ms = HALT_INTERVALS * ledgers.block_interval_ms[group.index as usize].max(1_000);
+    let forked = group.group.fork().is_some() || group.group.double_signed().is_some();
+    let fact = "two certified blocks at one height".into();
+    out.add(AlarmKind::LedgerForked(group.index), forked, fact, 0);
+    let evidence = group.group.evidence();
+    let fact = format!("{evidence} proofs");
+    out.add(AlarmKind::Equivocation(group.index), evidence > 0, fact, 0);
+    let age_ms = now_ms.saturating_sub(last_ms);
+    let fact = format!("last block {} s ago", age_ms / 1_000);
+    let halted = age_ms > limit_ms;
+    out.add(AlarmKind::LedgerHalted(group.index), halted, fact, 0);
 }

@@ -62,8 +62,9 @@ impl EventLog {
 
     /// Forgets events of `tick` and later (before re-simulating them).
     pub fn truncate(&mut self, tick: Tick) {
-        let events = Arc::make_mut(&mut self.events);
-        let keep = events.partition_point(|event| event.tick < tick);
-        events.truncate(keep);
+        let keep = self.events.partition_point(|event| event.tick < tick);
+        if keep < self.events.len() {
+            self.events = Arc::new(self.events[..keep].to_vec());
+        }
     }
 }

@@ -1,13 +1,20 @@
 //! Record: telemetry, alarms, checkers and the state hash.
 
+mod alarm_catalogue;
+mod alarm_state;
 mod alarms;
+mod consensus_log;
 mod events;
+mod island_alarms;
 mod telemetry;
 
-pub use alarms::{Alarm, AlarmKind, Alarms};
+pub(crate) use alarm_catalogue::rows as alarm_rows;
+pub use alarm_state::{Alarms, SHELVE_DEFAULT_MIN, SHELVE_MAX_MIN};
+pub use alarms::{Alarm, AlarmKind};
+pub use consensus_log::ConsensusLog;
 pub use events::EventLog;
 pub(crate) use telemetry::storage_soc;
-pub use telemetry::{Energy, Telemetry};
+pub use telemetry::{Energy, SAMPLE_MS, Telemetry};
 
 use bevy::prelude::*;
 
@@ -34,6 +41,7 @@ impl Plugin for RecordPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<StateHash>()
             .init_resource::<EventLog>()
+            .init_resource::<ConsensusLog>()
             .init_resource::<Telemetry>()
             .init_resource::<Energy>()
             .init_resource::<Alarms>()
@@ -42,7 +50,12 @@ impl Plugin for RecordPlugin {
         app.configure_sets(SimTick, AfterTick.after(EndOfTick));
         app.add_systems(
             SimTick,
-            (telemetry::accumulate, telemetry::sample, alarms::evaluate)
+            (
+                telemetry::accumulate,
+                telemetry::sample,
+                alarms::evaluate,
+                consensus_log::note_messages,
+            )
                 .chain()
                 .in_set(SimSystems::Record)
                 .in_set(Recording),

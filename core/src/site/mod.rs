@@ -8,12 +8,16 @@
 //! live in `gridloom-equipment`.
 
 mod components;
+mod remote;
 mod sense;
 
 pub use components::{
-    BaseLoad, BatteryUnit, EvUnit, HeaterUnit, Profiles, PvUnit, Setpoints, Site, SitePower, Table,
-    Weather,
+    BaseLoad, BatteryUnit, CloudFront, CloudWay, EvUnit, HeatPumpUnit, HeaterUnit, Profiles,
+    PvUnit, Setpoints, Site, SitePower, Table, Weather,
 };
+pub(crate) use sense::{Before, withdraw};
+
+pub use remote::RemoteSetpoints;
 
 use bevy::prelude::*;
 
@@ -30,8 +34,10 @@ impl Plugin for SitePlugin {
             .register_sim_component::<PvUnit>()
             .register_sim_component::<BatteryUnit>()
             .register_sim_component::<HeaterUnit>()
+            .register_sim_component::<HeatPumpUnit>()
             .register_sim_component::<EvUnit>()
             .register_sim_component::<Setpoints>()
+            .register_sim_component::<RemoteSetpoints>()
             .register_sim_component::<SitePower>();
         app.add_systems(SimTick, sense::give_power.in_set(SimSystems::Sense));
     }

@@ -1,12 +1,19 @@
 //! Ledger groups with their genesis, validators and officials.
 
-use bevy::prelude::*;
-use gridloom_consensus::{ChainId, Cluster, ClusterConfig, KeyPair, LinkConfig, ValidatorSet};
-use gridloom_ledger::{ClusterGenesis, LedgerChain, MarketRules, RootGenesis};
-use gridloom_model::scene::{LedgerSpec, LoadedScene};
-use gridloom_units::{AccountId, MoneyNanoEur, SimTime, Stream, draw_u64};
+use std::time::Duration;
 
-use super::organisation::{Organisation, key};
+use bevy::prelude::*;
+use gridloom_consensus::{
+    ChainId, Cluster, ClusterConfig, KeyPair, LinearTimeouts, LinkConfig, ValidatorSet,
+    default_timeouts,
+};
+use gridloom_ledger::{
+    ClusterGenesis, ExportLimit, LedgerChain, MarketRules, RootGenesis, RootLink, WholesaleAgent,
+};
+use gridloom_model::scene::{LedgerSpec, LoadedScene, Scene};
+use gridloom_units::{AccountId, MoneyNanoEur, PriceMicroEurPerKwh, SimTime, Stream, draw_u64};
+
+use super::organisation::{Organisation, key, wholesale};
 use super::{SpawnError, Spawner};
 use crate::ledger::{LedgerGroup, LedgerNode, Ledgers, Officials};
 
@@ -55,15 +62,16 @@ pub(super) fn build(
             key(seed, "operator", "operator"),
             key(seed, "cloud", "cloud"),
             key(seed, "aggregator", name),
+            key(seed, "wholesale", name),
         );
     }
     let root = groups.len() - 1;
     let mut nodes: Vec<Spawner> = Vec::new();
     for (index, group) in groups.iter().enumerate() {
         let chain = if index == root {
-            root_chain(group, &groups[..root])
+            root_chain(group, &groups[..root], &organisation.deposits)
         } else {
-            cluster_chain(loaded, organisation, group, index, seed)
+            cluster_chain(loaded, organisation, &groups, index, seed)
         }
         .map_err(|reason| SpawnError::Ledger {
             ledger: built.names.names[index].clone(),
@@ -72,7 +80,8 @@ pub(super) fn build(
         let config = config(group.spec, index, seed);
         let keys: Vec<KeyPair> = group.keys.clone();
         let validators = keys.len() as u32;
-        let engines = Cluster::new(&config, keys, &chain, SimTime(0));
+        let mut engines = Cluster::new(&config, keys, &chain, SimTime(0));
+        engines.set_forge(gridloom_ledger::forge);
         let ledger = index as u32;
         built.spawners.push(Box::new(move |world: &mut World| {
             world
@@ -121,14 +130,46 @@ fn group(name: &str, spec: LedgerSpec, seed: u64) -> Result<Group, SpawnError> {
     })
 }
 
+/// Bytes of a vote with its envelope.
+const VOTE_BYTES: u64 = 256;
+/// Bytes of a block to be ready for: readings and registrations of some dozen homes.
+const BLOCK_BYTES: u64 = 24 * 1_024;
+
+/// Timeouts of a ledger's rounds. On narrow lines a validator sends to one peer
+/// after the other; who does not wait until all have heard it never decides, and
+/// repetitions before that only fill the lines.
+fn timeouts(spec: LedgerSpec) -> LinearTimeouts {
+    let usual = default_timeouts();
+    if spec.kbit_per_s == 0 {
+        return usual;
+    }
+    let peers = u64::from(spec.validators.saturating_sub(1));
+    // Bits over kbit/s are milliseconds.
+    let to_all = |bytes: u64| Duration::from_millis(peers * bytes * 8 / u64::from(spec.kbit_per_s));
+    let (vote, block) = (to_all(VOTE_BYTES), to_all(BLOCK_BYTES));
+    let propose = usual.propose + block;
+    LinearTimeouts {
+        propose,
+        propose_delta: usual.propose_delta + block / 4,
+        prevote: usual.prevote + 2 * vote,
+        prevote_delta: usual.prevote_delta + vote,
+        precommit: usual.precommit + 2 * vote,
+        precommit_delta: usual.precommit_delta + vote,
+        rebroadcast: usual.rebroadcast + block / 2 + 4 * vote,
+        max_timeout: usual.max_timeout.max(4 * propose),
+    }
+}
+
 fn config(spec: LedgerSpec, index: usize, seed: u64) -> ClusterConfig {
     ClusterConfig {
+        timeouts: timeouts(spec),
         min_block_interval_ms: spec.block_interval_ms,
         empty_block_interval_ms: spec.block_interval_ms * EMPTY_INTERVALS,
         links: LinkConfig {
             latency_min_us: spec.latency_ms.0 * 1_000,
             latency_max_us: spec.latency_ms.1 * 1_000,
             loss_ppm: spec.loss_permille * 1_000,
+            kbit_per_s: spec.kbit_per_s,
             seed: draw_u64(seed, 0, index as u64, Stream::ConsensusLatency),
             ..LinkConfig::default()
         },
@@ -136,7 +177,16 @@ fn config(spec: LedgerSpec, index: usize, seed: u64) -> ClusterConfig {
     }
 }
 
-fn root_chain(root: &Group, clusters: &[Group]) -> Result<LedgerChain, String> {
+/// Most energy a cluster may assign to others beyond what it got from them, Wh. The root cannot
+/// know what meters recorded; it can refuse what no feeder of this size could have carried.
+const EXPORT_LIMIT_WH: i64 = 1_000_000_000;
+
+/// A cluster may send others what was deposited in it and what it received, no more.
+fn root_chain(
+    root: &Group,
+    clusters: &[Group],
+    deposits: &[MoneyNanoEur],
+) -> Result<LedgerChain, String> {
     LedgerChain::root(&RootGenesis {
         chain: root.chain,
         validators: root.set.clone(),
@@ -144,17 +194,47 @@ fn root_chain(root: &Group, clusters: &[Group]) -> Result<LedgerChain, String> {
             .iter()
             .map(|group| (group.chain, group.set.clone()))
             .collect(),
+        limits: (0..clusters.len())
+            .map(|index| ExportLimit {
+                money: deposits.get(index).copied().unwrap_or(0),
+                wh: EXPORT_LIMIT_WH,
+            })
+            .collect(),
     })
     .map_err(|error| error.to_string())
+}
+
+/// Highest price while islanded, micro-EUR/kWh: what the scene says, or the
+/// dearest price from which a battery that can form discharges; where none can,
+/// a value of lost load of ten times the import price.
+fn island_price(scene: &Scene) -> PriceMicroEurPerKwh {
+    let dearest = || {
+        let forming = scene
+            .shared_batteries
+            .iter()
+            .filter(|b| b.forming.is_some());
+        forming
+            .filter_map(|b| scene.preferences.get(&b.preferences))
+            .map(|preferences| preferences.battery.discharge_above)
+            .max()
+    };
+    let lost_load = || scene.market.import.saturating_mul(10);
+    scene
+        .market
+        .island
+        .or_else(dearest)
+        .unwrap_or_else(lost_load)
 }
 
 fn cluster_chain(
     loaded: &LoadedScene,
     organisation: &Organisation,
-    group: &Group,
+    groups: &[Group],
     index: usize,
     seed: u64,
 ) -> Result<LedgerChain, String> {
+    let group = &groups[index];
+    let root = groups.last().ok_or("a scene has a root ledger")?;
     let scene = &loaded.scene;
     let homes = scene
         .homes
@@ -175,7 +255,7 @@ fn cluster_chain(
     let market = &scene.market;
     let (operator, utility) = (
         key(seed, "operator", "operator").account(),
-        key(seed, "utility", "utility").account(),
+        super::utility_account(seed),
     );
     accounts.push((
         operator,
@@ -186,6 +266,11 @@ fn cluster_chain(
         i128::from(market.utility_deposit_eur) * 1_000_000_000,
     ));
     let name = &organisation.ledger_names[index];
+    let wholesale = wholesale(loaded, index).map(|(terms, deposit)| {
+        let account = key(seed, "wholesale", name).account();
+        accounts.push((account, deposit));
+        WholesaleAgent { account, terms }
+    });
     LedgerChain::cluster(&ClusterGenesis {
         chain: group.chain,
         validators: group.set.clone(),
@@ -200,7 +285,14 @@ fn cluster_chain(
             feed_in: market.feed_in,
             import: market.import,
             max_step: market.max_step,
+            wholesale,
+            island: island_price(scene),
         },
+        root: Some(RootLink {
+            chain: root.chain,
+            validators: root.set.clone(),
+            index: index as u32,
+        }),
     })
     .map_err(|error| error.to_string())
 }

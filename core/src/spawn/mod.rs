@@ -4,12 +4,14 @@
 //! LG-Aggregators, ledgers, validators. Entities may be spawned in any order
 //! (the permutation test reverses it); nothing but the roster depends on it.
 
+mod island;
 mod ledgers;
 mod network;
 mod organisation;
 mod script;
 mod sites;
 
+pub(crate) use organisation::utility_account;
 pub use organisation::{Organisation, Participant};
 
 use bevy::app::{TaskPoolOptions, TaskPoolPlugin};
@@ -18,18 +20,23 @@ use gridloom_model::scene::{LoadedScene, Scene};
 use gridloom_units::Tick;
 
 use crate::clock::{ClockPlugin, Seed, SimClock};
-use crate::edge::{Aggregator, Cloud, EdgePlugin};
+use crate::edge::{Aggregator, Cloud, EdgePlugin, Strategy, Uplink};
 use crate::grid::{Grid, GridPlugin};
 use crate::ingest::IngestPlugin;
-use crate::ledger::LedgerPlugin;
+use crate::island::{IslandPlan, IslandPlugin, Islands};
+use crate::ledger::{LedgerPlugin, Membership, TradeNetwork, TradeTree};
 use crate::link::{LinkPlugin, LinkTable};
-use crate::market::{MarketClock, MarketPlugin, Pricing, Truth};
+use crate::market::between::{Fees, network as network_tree};
+use crate::market::{MarketClock, MarketPlugin, Pricing, Truth, WholesaleDesk};
 use crate::meter::MeterPlugin;
 use crate::present::SceneFacts;
+use crate::protection::{ProtectionPlan, ProtectionPlugin, ProtectionState};
 use crate::record::{RecordPlugin, Telemetry};
 use crate::schedule::SchedulePlugin;
 use crate::sim_state::Roster;
 use crate::site::SitePlugin;
+use crate::story::{Story, StoryPlugin};
+use crate::truth::TruthPlugin;
 use crate::twin::TwinOptions;
 
 /// Why a scene cannot become a world.
@@ -101,22 +108,30 @@ pub(crate) fn build_world(loaded: &LoadedScene, options: TwinOptions) -> Result<
         LinkPlugin,
         IngestPlugin,
         GridPlugin,
+        IslandPlugin,
+        ProtectionPlugin,
         SitePlugin,
         MeterPlugin,
         EdgePlugin,
+        TruthPlugin,
         LedgerPlugin,
         MarketPlugin,
         RecordPlugin,
+        StoryPlugin,
     ));
-    let wired = network::build(loaded)?;
+    let mut wired = network::build(loaded, seed)?;
+    let island_plan = island::plan(loaded, &wired)?;
+    let (voltage_plan, controls) = island::voltage_controls(loaded, &mut wired.network)?;
     let organisation = Organisation::new(loaded, seed);
     let mut spawners = sites::spawners(loaded, &wired, seed)?;
     spawners.extend(network::mlmds(loaded, &wired));
+    let strategy = Strategy::new(1, scene.upload);
     for cluster in 0..scene.clusters.len() as u32 {
         spawners.push(Box::new(move |world: &mut World| {
             world
                 .spawn(Aggregator {
                     cluster,
+                    uplink: Uplink::new(strategy),
                     ..Aggregator::default()
                 })
                 .id()
@@ -127,30 +142,71 @@ pub(crate) fn build_world(loaded: &LoadedScene, options: TwinOptions) -> Result<
     let (homes, batteries) = (scene.homes.len(), scene.shared_batteries.len());
     let (mlmds, clusters) = (scene.mlmds.len(), scene.clusters.len());
     let market = &scene.market;
-    app.insert_resource(Grid::new(wired.network))
+    app.insert_resource(island_plan.as_ref().map(Islands::new).unwrap_or_default())
+        .insert_resource(IslandPlan(island_plan))
+        .insert_resource(voltage_plan)
+        .insert_resource(controls);
+    app.insert_resource(wired.protection.0)
+        .insert_resource(wired.protection.1)
+        .insert_resource(Grid::new(wired.network))
         .insert_resource(sites::profiles(loaded)?)
         .insert_resource(LinkTable::new(scene.links, seed))
         .insert_resource(MarketClock {
             slot_ms: u64::from(market.slot_min) * 60_000,
             reading_ms: u64::from(market.reading_s) * 1_000,
+            tariff: (market.feed_in, market.import),
         })
-        .insert_resource(Cloud {
-            loads_until_ms: vec![0; clusters],
-            load_wh: vec![0; clusters],
-        })
+        .insert_resource(Cloud::new(clusters, strategy))
+        .insert_resource(trade_network(loaded))
         .insert_resource(Pricing::new(clusters))
+        .insert_resource(WholesaleDesk::new(clusters))
+        .insert_resource(Membership::new(
+            loaded
+                .refs
+                .homes
+                .iter()
+                .map(|home| home.cluster as u32)
+                .chain(
+                    loaded
+                        .refs
+                        .shared_batteries
+                        .iter()
+                        .map(|b| b.cluster as u32),
+                )
+                .collect(),
+        ))
         .insert_resource(Truth::new(mlmds, &organisation.meters_of_mlmd))
         .insert_resource(Telemetry::new(homes, batteries, mlmds, clusters))
-        .insert_resource(script::compile(loaded)?)
+        .insert_resource(script::compile(loaded, options.autopilot)?)
         .insert_resource(ledgers.names)
         .insert_resource(ledgers.officials)
         .insert_resource(SceneFacts::new(loaded, &organisation))
         .insert_resource(organisation);
+    let story = Story::compile(loaded)?;
+    app.insert_resource(story.start()).insert_resource(story);
     spawn_in_order(app.world_mut(), spawners, options.permute);
     prepare_grid(app.world_mut());
     app.finish();
     app.cleanup();
     Ok(std::mem::take(app.world_mut()))
+}
+
+/// The network that what is left in the clusters clears on. The tariff is what a
+/// member pays at its meter, so the fees are parts of it.
+fn trade_network(loaded: &LoadedScene) -> TradeNetwork {
+    let market = &loaded.scene.market;
+    TradeNetwork(market.between.map(|between| {
+        let fees = Fees {
+            neighbour: between.neighbour_fee,
+            grid: between.grid_fee,
+        };
+        TradeTree {
+            nodes: network_tree(loaded, fees),
+            import: market.import - fees.neighbour - fees.grid,
+            export: market.feed_in + fees.neighbour + fees.grid,
+            tariff: (market.feed_in, market.import),
+        }
+    }))
 }
 
 /// Spawns everything and fills the roster in the order of device ids.
@@ -178,7 +234,23 @@ fn prepare_grid(world: &mut World) {
         .filter(|(_, breaker)| !breaker.closed)
         .map(|(mlmd, _)| mlmd.switch)
         .collect();
+    let devices = world
+        .resource::<ProtectionPlan>()
+        .places
+        .iter()
+        .zip(&world.resource::<ProtectionState>().core.devices)
+        .filter(|(_, device)| !device.closed())
+        .map(|(place, _)| place.switch);
+    let open: Vec<usize> = open.into_iter().chain(devices).collect();
     world.resource_mut::<Grid>().start(&open);
+}
+
+/// A scene's action as a command.
+pub(crate) fn command_of(
+    loaded: &LoadedScene,
+    action: &gridloom_model::scene::EventAction,
+) -> Result<crate::command::Command, SpawnError> {
+    script::Names::of(loaded).command(action)
 }
 
 /// Brings derived data up to date after a restore.

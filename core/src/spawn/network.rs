@@ -1,13 +1,25 @@
 //! The network with a port for every device and a switch for every M-LMD.
 
 use bevy::prelude::*;
+use gridloom_flow::inverter::{Category, InverterLaw};
 use gridloom_flow::{Network, PortId, PortLaw};
-use gridloom_model::grid::{Connection, LoadLaw, VoltageBand};
-use gridloom_model::scene::LoadedScene;
+use gridloom_model::grid::{Connection, LineEnd, LoadLaw, VoltageBand};
+use gridloom_model::scene::{LoadedScene, PvFunctions, PvSpec, VoltVarCategory};
 use gridloom_units::DeviceId;
 
 use super::{SpawnError, Spawner};
-use crate::grid::{Breaker, Mlmd, Overcurrent, Through};
+use crate::bound::BoundPosition;
+use crate::grid::{Breaker, Mlmd, Through};
+use crate::protection::{ProtectionPlan, ProtectionState};
+use crate::truth::{Drift, PhaseProbe};
+
+/// Electronics keep their power down to 0.7 pu; below, their current falls and
+/// under 0.5 pu they are impedances (a missing phase, a fault nearby).
+const CONTROLLED: VoltageBand = VoltageBand {
+    min_pu: 0.7,
+    max_pu: 2.0,
+    low_pu: 0.5,
+};
 
 /// A built network and where the sites hang in it.
 pub(super) struct Wired {
@@ -19,20 +31,30 @@ pub(super) struct Wired {
     pub batteries: Vec<(usize, usize)>,
     /// Per M-LMD: switch.
     pub switches: Vec<usize>,
+    /// Per home: port of a photovoltaic unit whose inverter has functions.
+    pub pv: Vec<Option<usize>>,
+    /// Switch on the line over which the grid feeds in, with islanding.
+    pub grid_switch: Option<usize>,
+    /// Protection devices: places and state.
+    pub protection: (ProtectionPlan, ProtectionState),
 }
 
 /// Builds the network of a scene. Every load of the grid file that no home
 /// stands for keeps its rated power.
-pub(super) fn build(loaded: &LoadedScene) -> Result<Wired, SpawnError> {
+pub(super) fn build(loaded: &LoadedScene, seed: u64) -> Result<Wired, SpawnError> {
     let mut network = Network::build(&loaded.grid)?;
     let mut homes = Vec::with_capacity(loaded.refs.homes.len());
+    let mut pv = Vec::with_capacity(loaded.refs.homes.len());
     for (spec, refs) in loaded.scene.homes.iter().zip(&loaded.refs.homes) {
         let load = &loaded.grid.loads[refs.load];
         let port = network
             .port_index(&load.id)
             .ok_or_else(|| SpawnError::Scene(format!("load `{}` has no port", load.id)))?;
         let conductor = load.at.conductors.first().copied().unwrap_or(1);
-        let law = PortLaw::injection(load.kv);
+        let law = PortLaw {
+            band: CONTROLLED,
+            ..PortLaw::injection(load.kv)
+        };
         let controlled = network
             .add_port(
                 &format!("{}:controlled", spec.id),
@@ -45,6 +67,15 @@ pub(super) fn build(loaded: &LoadedScene) -> Result<Wired, SpawnError> {
                 source,
             })?;
         homes.push((refs.bus, conductor, index(port), index(controlled)));
+        pv.push(match &spec.pv {
+            Some(unit)
+                if unit.functions != PvFunctions::default() || unit.fault_current_pu.is_some() =>
+            {
+                let at = (refs.bus, conductor);
+                Some(pv_port(&mut network, &spec.id, at, unit, load.kv)?)
+            }
+            _ => None,
+        });
     }
     let mut batteries = Vec::new();
     for (spec, refs) in loaded
@@ -58,7 +89,7 @@ pub(super) fn build(loaded: &LoadedScene) -> Result<Wired, SpawnError> {
             connection: Connection::Wye,
             kv: network.bus_base_v(refs.bus) * 3.0_f64.sqrt() / 1_000.0,
             law: LoadLaw::ConstPower,
-            band: VoltageBand::WIDE,
+            band: CONTROLLED,
         };
         let port = network
             .add_port(&spec.id, refs.bus, &[1, 2, 3, 0], law)
@@ -72,12 +103,63 @@ pub(super) fn build(loaded: &LoadedScene) -> Result<Wired, SpawnError> {
     for (spec, refs) in loaded.scene.mlmds.iter().zip(&loaded.refs.mlmds) {
         switches.push(network.declare_switch(&spec.id, refs.line, refs.end)?);
     }
+    let grid_switch = loaded
+        .scene
+        .islanding
+        .as_ref()
+        .and_then(|spec| network.line_index(&spec.grid_line))
+        .map(|line| network.declare_switch("upstream grid", line, LineEnd::From))
+        .transpose()?;
+    let protection = crate::protection::build(loaded, &mut network, &switches, seed)?;
     Ok(Wired {
+        pv,
+        grid_switch,
+        protection,
         network,
         homes,
         batteries,
         switches,
     })
+}
+
+/// A port for a photovoltaic unit with functions of IEEE 1547-2018 or a
+/// limit of its current.
+fn pv_port(
+    network: &mut Network,
+    home: &str,
+    (bus, conductor): (usize, u8),
+    unit: &PvSpec,
+    kv: f64,
+) -> Result<usize, SpawnError> {
+    let port = network
+        .add_port(
+            &format!("{home}:pv"),
+            bus,
+            &[conductor, 0],
+            PortLaw::injection(kv),
+        )
+        .map_err(|source| SpawnError::Port {
+            device: home.to_owned(),
+            source,
+        })?;
+    let rated_w = unit.kw_peak.min(unit.inverter_kva) * 1_000.0;
+    let mut law = InverterLaw::new(unit.inverter_kva * 1_000.0, rated_w);
+    if let Some(category) = unit.functions.volt_var {
+        law = law.volt_var(match category {
+            VoltVarCategory::A => Category::A,
+            VoltVarCategory::B => Category::B,
+        });
+    }
+    if unit.functions.volt_watt {
+        law = law.volt_watt();
+    }
+    network
+        .set_port_law(port, Some(law))
+        .map_err(|error| SpawnError::Scene(format!("{home}: {error}")))?;
+    if let Some(most_pu) = unit.fault_current_pu {
+        network.set_port_limit(port, Some(most_pu * unit.inverter_kva / kv));
+    }
+    Ok(index(port))
 }
 
 fn index(port: PortId) -> usize {
@@ -114,17 +196,43 @@ pub(super) fn mlmds(loaded: &LoadedScene, wired: &Wired) -> Vec<Spawner> {
             trip_after_s: spec.trip_after_s,
             cluster: refs.cluster as u32,
             children,
+            ties: ties(loaded, i),
         };
         let breaker = Breaker {
             closed: spec.closed,
             pending: None,
             operations: 0,
         };
+        let bound = scene.bindings.iter().any(|b| b.entity == spec.id);
         spawners.push(Box::new(move |world: &mut World| {
             world
-                .spawn((mlmd, breaker, Through::default(), Overcurrent::default()))
+                .spawn((
+                    mlmd,
+                    breaker,
+                    BoundPosition::new(bound),
+                    Through::default(),
+                    Drift::default(),
+                    PhaseProbe::default(),
+                ))
                 .id()
         }));
     }
     spawners
+}
+
+/// Lines of normally open devices that begin or end in the area of an M-LMD.
+fn ties(loaded: &LoadedScene, mlmd: usize) -> Vec<(usize, f64)> {
+    let specs = loaded.scene.protection.devices.iter();
+    let open = specs.zip(&loaded.refs.devices).filter(|(s, _)| !s.closed);
+    let bus = |id: &str| loaded.grid.buses.iter().position(|bus| bus.id == id);
+    let area = |id: &str| bus(id).and_then(|bus| loaded.refs.area_of_bus[bus]);
+    open.flat_map(|(_, &line)| {
+        let ends = &loaded.grid.lines[line];
+        let (from, to) = (area(&ends.from.bus), area(&ends.to.bus));
+        [(from, -1.0), (to, 1.0)]
+            .into_iter()
+            .filter(move |(area, _)| from != to && *area == Some(mlmd))
+            .map(move |(_, sign)| (line, sign))
+    })
+    .collect()
 }

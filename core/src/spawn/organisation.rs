@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bevy::prelude::*;
 use gridloom_contract::{EmTemplate, Preferences};
 use gridloom_ledger::KeyPair;
-use gridloom_model::scene::LoadedScene;
+use gridloom_market::wholesale::{HOURS, WholesaleTerms};
+use gridloom_model::scene::{AnchorSpec, LoadedScene};
 use gridloom_units::{AccountId, MoneyNanoEur, Stream, draw_u64};
 
 use crate::view::Place;
@@ -28,8 +29,8 @@ pub struct Participant {
 /// The organisation of the scene.
 #[derive(Resource, Clone, Debug)]
 pub struct Organisation {
-    /// The contract template.
-    pub template: EmTemplate,
+    /// The contract template of each cluster.
+    pub templates: Vec<EmTemplate>,
     /// Per meter: homes in scene order, then shared batteries.
     pub participants: Vec<Participant>,
     /// Number of homes.
@@ -40,15 +41,20 @@ pub struct Organisation {
     pub ledger_names: Vec<String>,
     /// Ids of the M-LMDs.
     pub mlmd_names: Vec<String>,
+    /// Ids of all protection devices: M-LMDs, then the others.
+    pub device_names: Vec<String>,
     /// Per cluster: money that members, operator and utility brought in, nano-EUR.
     pub deposits: Vec<MoneyNanoEur>,
     /// Per M-LMD: homes anywhere behind it.
     pub customers_behind: Vec<u32>,
     /// Per M-LMD: meters in its own area.
     pub meters_of_mlmd: Vec<u32>,
+    /// Per M-LMD: the next one towards the source.
+    pub mlmd_parents: Vec<Option<u32>>,
     mlmd_clusters: Vec<u32>,
     by_account: BTreeMap<AccountId, u32>,
     mlmd_by_meter_key: BTreeMap<[u8; 32], u32>,
+    meter_by_key: BTreeMap<[u8; 32], u32>,
 }
 
 /// A key that depends on the run's seed and a name, nothing else.
@@ -60,6 +66,12 @@ pub(super) fn key(seed: u64, role: &str, name: &str) -> KeyPair {
     hasher.update(&[0]);
     hasher.update(name.as_bytes());
     KeyPair::from_seed(*hasher.finalize().as_bytes())
+}
+
+/// The utility's account, the same on every ledger of a run.
+#[must_use]
+pub(crate) fn utility_account(seed: u64) -> AccountId {
+    key(seed, "utility", "utility").account()
 }
 
 impl Organisation {
@@ -103,10 +115,12 @@ impl Organisation {
         let mut meters_of_mlmd = vec![0; scene.mlmds.len()];
         let mut customers_behind = vec![0; scene.mlmds.len()];
         let mut mlmd_by_meter_key = BTreeMap::new();
+        let mut meter_by_key = BTreeMap::new();
         for (meter, &mlmd) in mlmd_of_meter.iter().enumerate() {
             meters_of_mlmd[mlmd] += 1;
             let public = key(seed, "meter", &participants[meter].name).public();
             mlmd_by_meter_key.insert(public, mlmd as u32);
+            meter_by_key.insert(public, meter as u32);
             let mut above = (meter < home_count).then_some(mlmd);
             while let Some(m) = above {
                 customers_behind[m] += 1;
@@ -117,7 +131,11 @@ impl Organisation {
         let mut ledger_names = cluster_names.clone();
         ledger_names.push("root".into());
         Self {
-            template: scene.contract.clone(),
+            templates: scene
+                .clusters
+                .iter()
+                .map(|cluster| cluster.contract.as_ref().unwrap_or(&scene.contract).clone())
+                .collect(),
             by_account: participants
                 .iter()
                 .enumerate()
@@ -129,8 +147,14 @@ impl Organisation {
             cluster_names,
             ledger_names,
             mlmd_names: scene.mlmds.iter().map(|mlmd| mlmd.id.clone()).collect(),
+            device_names: (scene.mlmds.iter().map(|mlmd| mlmd.id.clone()))
+                .chain(scene.protection.devices.iter().map(|d| d.id.clone()))
+                .collect(),
             customers_behind,
             meters_of_mlmd,
+            mlmd_parents: (loaded.refs.mlmds.iter())
+                .map(|mlmd| mlmd.parent.map(|parent| parent as u32))
+                .collect(),
             mlmd_clusters: loaded
                 .refs
                 .mlmds
@@ -138,6 +162,7 @@ impl Organisation {
                 .map(|mlmd| mlmd.cluster as u32)
                 .collect(),
             mlmd_by_meter_key,
+            meter_by_key,
         }
     }
 
@@ -160,11 +185,47 @@ impl Organisation {
         Some((meter, self.participants[meter as usize].place))
     }
 
+    /// Meter that signs with this key.
+    #[must_use]
+    pub fn meter_of_key(&self, public: &[u8; 32]) -> Option<u32> {
+        self.meter_by_key.get(public).copied()
+    }
+
     /// M-LMD in whose area the meter with this key is.
     #[must_use]
     pub fn mlmd_of_meter_key(&self, public: &[u8; 32]) -> Option<u32> {
         self.mlmd_by_meter_key.get(public).copied()
     }
+}
+
+/// Terms and deposit (nano-EUR) of a cluster's wholesale agent, if the scene has one.
+pub(super) fn wholesale(
+    loaded: &LoadedScene,
+    cluster: usize,
+) -> Option<(WholesaleTerms, MoneyNanoEur)> {
+    let scene = &loaded.scene;
+    let spec = scene.market.wholesale.as_ref()?;
+    let id = &scene.clusters.get(cluster)?.id;
+    if !(spec.clusters.is_empty() || spec.clusters.contains(id)) {
+        return None;
+    }
+    let slot_min = i64::from(scene.market.slot_min);
+    let slot_wh = |kw: f64| ((kw * 1_000.0).round() as i64 * slot_min / 60).max(1);
+    let anchor = match &spec.anchor {
+        AnchorSpec::Fixed(price) => [*price; HOURS],
+        AnchorSpec::Hourly(prices) => {
+            std::array::from_fn(|hour| prices.get(hour).copied().unwrap_or(0))
+        }
+    };
+    let terms = WholesaleTerms {
+        anchor,
+        spread: spec.spread,
+        block_wh: slot_wh(spec.block_kw),
+        impact: spec.impact,
+        margin: spec.margin,
+        max_wh: slot_wh(spec.max_kw),
+    };
+    Some((terms, i128::from(spec.deposit_eur) * 1_000_000_000))
 }
 
 /// Money brought into each cluster's ledger, nano-EUR.
@@ -173,7 +234,9 @@ fn deposits(loaded: &LoadedScene) -> Vec<MoneyNanoEur> {
     let market = &scene.market;
     let officials =
         i128::from(market.operator_deposit_eur) + i128::from(market.utility_deposit_eur);
-    let mut sums = vec![officials * 1_000_000_000; scene.clusters.len()];
+    let mut sums: Vec<MoneyNanoEur> = (0..scene.clusters.len())
+        .map(|cluster| officials * 1_000_000_000 + wholesale(loaded, cluster).map_or(0, |(_, d)| d))
+        .collect();
     let homes = scene.homes.iter().map(|home| home.deposit_eur);
     let batteries = scene
         .shared_batteries

@@ -2,21 +2,27 @@
 
 use bevy::prelude::*;
 use gridloom_equipment::{
-    Battery, BatteryParams, EquipmentError, EvCharger, EvParams, HeaterParams, Pv, PvParams,
-    WaterHeater,
+    Battery, BatteryParams, CellParams, EquipmentError, EvCharger, EvParams, HeatPump,
+    HeatPumpParams, HeaterParams, Pv, PvParams, WaterHeater,
 };
 use gridloom_model::profile::{Between, ProfileSet};
-use gridloom_model::scene::{BatterySpec, EvSpec, HeaterSpec, HomeSpec, LoadedScene, SeriesRef};
+use gridloom_model::scene::{
+    BatterySpec, EvSpec, HeatPumpSpec, HeaterSpec, HomeSpec, LoadedScene, PvSpec, SeriesRef,
+};
 use gridloom_units::{DeviceId, SimTime};
 
 use super::network::Wired;
 use super::organisation::key;
 use super::{SpawnError, Spawner};
-use crate::ingest::BoundDevice;
-use crate::meter::{Meter, MeterKeys};
+use crate::bound::BoundDevice;
+use crate::island::{ColdPickup, Forming};
+use crate::market::OrderDesk;
+use crate::meter::{DeviceEdge, Meter, MeterKeys};
 use crate::site::{
-    BaseLoad, BatteryUnit, EvUnit, HeaterUnit, Profiles, PvUnit, Setpoints, Site, SitePower, Table,
+    BaseLoad, BatteryUnit, Before, EvUnit, HeatPumpUnit, HeaterUnit, Profiles, PvUnit,
+    RemoteSetpoints, Setpoints, Site, SitePower, Table,
 };
+use crate::truth::{Probe, Told};
 use crate::view::Place;
 
 /// The profile tables a scene uses: one per home, and the solar one.
@@ -29,6 +35,12 @@ pub(super) fn profiles(loaded: &LoadedScene) -> Result<Profiles, SpawnError> {
     Ok(Profiles {
         solar: table(&loaded.profiles, loaded.refs.solar)?,
         loads: loads.collect::<Result<_, _>>()?,
+        air_c: loaded
+            .refs
+            .temperature
+            .map(|at| table(&loaded.profiles, at))
+            .transpose()?,
+        middle: super::island::extent(&loaded.grid).0,
     })
 }
 
@@ -88,6 +100,35 @@ fn heater(device: &str, spec: &HeaterSpec) -> Result<HeaterUnit, SpawnError> {
         .map_err(of(device))
 }
 
+fn photovoltaics(device: &str, spec: &PvSpec) -> Result<PvUnit, SpawnError> {
+    let params = PvParams {
+        kw_peak: spec.kw_peak,
+        inverter_kva: spec.inverter_kva,
+        cell: spec.cell.map(|cell| CellParams {
+            noct_c: cell.noct_c,
+            gamma_per_k: cell.gamma_pct_per_k / 100.0,
+        }),
+    };
+    Pv::new(params).map(PvUnit).map_err(of(device))
+}
+
+fn heat_pump(device: &str, spec: &HeatPumpSpec) -> Result<HeatPumpUnit, SpawnError> {
+    let params = HeatPumpParams {
+        kw: spec.kw,
+        quality: spec.quality,
+        flow_c: spec.flow_c,
+        capacity_kwh_per_k: spec.capacity_kwh_per_k,
+        loss_kw_per_k: spec.loss_kw_per_k,
+        gains_kw: spec.gains_kw,
+        low_c: spec.comfort_c.0,
+        high_c: spec.comfort_c.1,
+        band_k: spec.band_k,
+    };
+    HeatPump::new(params, spec.inside_c)
+        .map(HeatPumpUnit)
+        .map_err(of(device))
+}
+
 fn charger(device: &str, spec: &EvSpec) -> Result<EvUnit, SpawnError> {
     let params = EvParams {
         kw: spec.kw,
@@ -120,19 +161,38 @@ pub(super) fn spawners(
             phase: None,
             load_port: None,
             controlled_port: port,
+            pv_port: None,
+            xy: loaded.grid.buses[bus].xy,
             mlmd: refs.mlmd as u32,
             cluster: refs.cluster as u32,
         };
         let unit = battery(&spec.id, &spec.battery)?;
         let common = common(loaded, seed, &spec.id);
+        let forming = super::island::forming_index(loaded, i);
         spawners.push(Box::new(move |world: &mut World| {
-            world.spawn((site, common, unit)).id()
+            let mut entity = world.spawn((site, common, unit));
+            if let Some(index) = forming {
+                entity.insert(Forming(index));
+            }
+            entity.id()
         }));
     }
     Ok(spawners)
 }
 
-type Common = (MeterKeys, Meter, Setpoints, SitePower, BoundDevice);
+type Common = (
+    MeterKeys,
+    Meter,
+    Told,
+    Probe,
+    Setpoints,
+    RemoteSetpoints,
+    SitePower,
+    BoundDevice,
+    DeviceEdge,
+    OrderDesk,
+    Before,
+);
 
 fn common(loaded: &LoadedScene, seed: u64, id: &str) -> Common {
     let keys = MeterKeys {
@@ -147,15 +207,18 @@ fn common(loaded: &LoadedScene, seed: u64, id: &str) -> Common {
     (
         keys,
         Meter::default(),
+        Told::default(),
+        Probe::default(),
         Setpoints::default(),
+        RemoteSetpoints::default(),
         SitePower {
             live: true,
             ..SitePower::default()
         },
-        BoundDevice {
-            bound,
-            ..BoundDevice::default()
-        },
+        BoundDevice::new(bound),
+        DeviceEdge::default(),
+        OrderDesk::default(),
+        Before::default(),
     )
 }
 
@@ -177,6 +240,8 @@ fn home(
         phase: Some(conductor),
         load_port: Some(load_port),
         controlled_port,
+        pv_port: wired.pv[meter],
+        xy: loaded.grid.buses[bus].xy,
         mlmd: refs.mlmd as u32,
         cluster: refs.cluster as u32,
     };
@@ -188,15 +253,9 @@ fn home(
     let id = spec.id.as_str();
     let pv = spec
         .pv
-        .map(|pv| {
-            Pv::new(PvParams {
-                kw_peak: pv.kw_peak,
-                inverter_kva: pv.inverter_kva,
-            })
-            .map(PvUnit)
-        })
-        .transpose()
-        .map_err(of(id))?;
+        .as_ref()
+        .map(|spec| photovoltaics(id, spec))
+        .transpose()?;
     let battery = spec
         .battery
         .as_ref()
@@ -207,7 +266,18 @@ fn home(
         .as_ref()
         .map(|spec| heater(id, spec))
         .transpose()?;
+    let heat_pump = spec
+        .heat_pump
+        .as_ref()
+        .map(|spec| heat_pump(id, spec))
+        .transpose()?;
     let ev = spec.ev.as_ref().map(|spec| charger(id, spec)).transpose()?;
+    let cold = loaded
+        .scene
+        .islanding
+        .as_ref()
+        .and_then(|spec| spec.cold_load)
+        .map(|_| ColdPickup::default());
     let common = common(loaded, seed, id);
     Ok(Box::new(move |world: &mut World| {
         let mut entity = world.spawn((site, base, common));
@@ -222,6 +292,12 @@ fn home(
         }
         if let Some(unit) = ev {
             entity.insert(unit);
+        }
+        if let Some(unit) = heat_pump {
+            entity.insert(unit);
+        }
+        if let Some(cold) = cold {
+            entity.insert(cold);
         }
         entity.id()
     }))

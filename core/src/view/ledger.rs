@@ -1,5 +1,7 @@
 //! Ledgers, prices, messages and what a selection needs of them.
 
+use std::sync::Arc;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use gridloom_units::{EnergyType, PriceMicroEurPerKwh, SimTime};
 
@@ -24,6 +26,12 @@ pub struct LedgerView {
     pub blocks: Vec<BlockView>,
     /// Messages sent since the start.
     pub messages: u64,
+    /// The newest messages, oldest first (bounded).
+    pub message_log: Arc<Vec<MessageView>>,
+    /// The newest rounds, oldest first (bounded).
+    pub rounds: Arc<Vec<RoundView>>,
+    /// Messages that are not in the list any more.
+    pub messages_dropped: u64,
 }
 
 /// A decided block.
@@ -60,6 +68,27 @@ pub struct PriceView {
     pub scalar: PriceMicroEurPerKwh,
     /// Slot it applies to.
     pub slot: u32,
+    /// Whether the slot began without a grid: its price lies between zero and
+    /// the cost of the island's dearest source.
+    pub island: bool,
+    /// What was paid and asked outside the cluster in that slot, micro-EUR/kWh.
+    pub bounds: (PriceMicroEurPerKwh, PriceMicroEurPerKwh),
+    /// How devices are steered: `"forward"` or `"price"`.
+    pub control: &'static str,
+    /// Live estimate of the loop gain from price to demand and back; `None`
+    /// until enough slots are decided. Above 0.8 the price starts to swing.
+    pub loop_gain: Option<f64>,
+    /// Power steered in the running slot, charging and running positive, kW.
+    pub steered_kw: f64,
+    /// Net import that forward clearing plans per slot, this slot first, kW.
+    pub planned_kw: Vec<f32>,
+    /// Demand expected of the coming slot, kWh.
+    pub expected_demand_kwh: f64,
+    /// Supply of all types expected of it, kWh.
+    pub expected_supply_kwh: f64,
+    /// Error of the forecasts of demand and supply as a share of the error of
+    /// expecting the slot before again; `None` until something was judged.
+    pub forecast_share: Option<f64>,
 }
 
 /// A message between two places, for the moving markers.
@@ -92,6 +121,33 @@ pub enum Place {
     Cloud,
     /// The ledger with this index.
     Ledger(u32),
+}
+
+/// An LG-Aggregator and its way to the cloud.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EdgeView {
+    /// Whether the cloud can be reached.
+    pub link: bool,
+    /// For how long it has known that the cloud does not answer, s.
+    pub alone_s: Option<f64>,
+    /// Since the cloud last answered, s.
+    pub heard_s: Option<f64>,
+    /// Intervals that wait for the cloud.
+    pub waiting: usize,
+    /// Intervals given up because too many waited.
+    pub dropped: u64,
+    /// Version of the upload strategy it has.
+    pub strategy: u32,
+    /// Reading intervals between two reports by it.
+    pub every: u32,
+    /// Change that is reported at once, Wh; 0 for none.
+    pub threshold_wh: u32,
+    /// Version of the grid state it has.
+    pub grid_version: u64,
+    /// Age of what that state describes, s.
+    pub grid_age_s: f64,
+    /// Mean power into all areas by it, kW.
+    pub grid_kw: f64,
 }
 
 /// One step of the procedure a to e.
@@ -156,4 +212,130 @@ pub struct SelectionView {
     pub why: Vec<(String, String)>,
     /// The selected block in full.
     pub block: Option<BlockView>,
+    /// The selected transaction.
+    pub transaction: Option<TransactionView>,
+    /// From the conductor to the contract, as far as it is known.
+    pub walk: Vec<WalkStep>,
+    /// Voltages (V to earth) and currents (A) of the solution.
+    pub phasors: Vec<PhasorView>,
+}
+
+/// A transaction with its proof.
+#[derive(Clone, Debug, Default)]
+pub struct TransactionView {
+    /// Ledger index.
+    pub ledger: usize,
+    /// Height of its block.
+    pub height: u64,
+    /// Place in the block.
+    pub index: usize,
+    /// Kind.
+    pub kind: String,
+    /// One line for people.
+    pub summary: String,
+    /// First digits of its identity.
+    pub id: String,
+    /// First digits of the signer's key.
+    pub signer: String,
+    /// First digits of the signature.
+    pub signature: String,
+    /// The meter that signed it.
+    pub by: Option<Selected>,
+    /// End of the interval it reports.
+    pub interval_end: Option<SimTime>,
+    /// That it is in its block.
+    pub proof: ProofView,
+    /// What its execution did.
+    pub effects: Vec<String>,
+    /// Why the contract did it.
+    pub trace: Vec<String>,
+}
+
+/// A Merkle proof of inclusion.
+#[derive(Clone, Debug, Default)]
+pub struct ProofView {
+    /// Leaf.
+    pub index: usize,
+    /// Leaves in all.
+    pub count: usize,
+    /// First digits of the siblings, from the leaf upwards.
+    pub siblings: Vec<String>,
+    /// First digits of the root in the header.
+    pub root: String,
+    /// Whether the path leads to the root.
+    pub holds: bool,
+}
+
+/// A step of the walk from a wire to a contract.
+#[derive(Clone, Debug, Default)]
+pub struct WalkStep {
+    /// What kind of thing.
+    pub label: String,
+    /// Which one.
+    pub value: String,
+    /// What a click selects.
+    pub target: Option<Selected>,
+}
+
+/// One phasor.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PhasorView {
+    /// A current, not a voltage.
+    pub current: bool,
+    /// Phase, 0..3.
+    pub phase: u8,
+    /// Magnitude, V or A (RMS).
+    pub magnitude: f64,
+    /// Angle, degrees.
+    pub angle_deg: f64,
+}
+
+/// A consensus message, or a transaction on its way to a validator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageView {
+    /// When it was sent, µs.
+    pub sent_us: u64,
+    /// When it arrives, µs; `None` when it was lost or cut off.
+    pub arrives_us: Option<u64>,
+    /// Sending validator; `None` for a client.
+    pub from: Option<u16>,
+    /// Receiving validator.
+    pub to: u16,
+    /// Kind.
+    pub kind: &'static str,
+    /// Height it speaks of, 0 for none.
+    pub height: u64,
+    /// Round it speaks of.
+    pub round: u32,
+}
+
+/// What a validator said in a step of a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Vote {
+    /// Nothing was heard.
+    #[default]
+    Missing,
+    /// For the proposed block.
+    Block,
+    /// For no block.
+    Nil,
+    /// Two different votes.
+    Conflict,
+}
+
+/// The votes of one round.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoundView {
+    /// Height.
+    pub height: u64,
+    /// Round.
+    pub round: u32,
+    /// When its first message was sent, µs.
+    pub first_us: u64,
+    /// Who proposed, if a proposal was sent.
+    pub proposer: Option<u16>,
+    /// Per validator.
+    pub prevotes: Vec<Vote>,
+    /// Per validator.
+    pub precommits: Vec<Vote>,
 }

@@ -6,24 +6,33 @@
 //! from the network into the device (consumption), negative when the device
 //! feeds in, unless a field says otherwise.
 
+mod island;
 mod ledger;
+mod protection;
 mod scene;
 mod state;
+mod story;
 mod tape;
 
+pub use island::{FormingView, IslandView, IslandsView};
 pub use ledger::{
-    BlockView, BooksView, HopView, LedgerView, Place, PriceView, ProvenanceView, SelectionView,
-    StepView,
+    BlockView, BooksView, EdgeView, HopView, LedgerView, MessageView, PhasorView, Place, PriceView,
+    ProofView, ProvenanceView, RoundView, SelectionView, StepView, TransactionView, Vote, WalkStep,
 };
+pub use protection::{DeviceStatus, DeviceView, FaultView, ProtectionView};
 pub use scene::{
     BusView, ClusterView, HomeIndex, HomeView, LineView, MlmdView, SceneView, SharedBatteryView,
     TransformerView,
 };
 pub use state::{
-    BalanceView, BoundValue, GridView, HomeState, LimitsView, MlmdState, SharedBatteryState,
-    TodayView, TruthView,
+    BalanceView, BoundBreaker, BoundValue, GridView, HomeState, LimitsView, MlmdState,
+    SharedBatteryState, TodayView, TruthView,
 };
-pub use tape::{AlarmView, EventKind, EventView, HistoryView, Priority, Selected, TrendView};
+pub use story::{CaptionView, ScriptEntry, StoryView};
+pub use tape::{
+    AlarmRates, AlarmState, AlarmView, CatalogueRow, EventKind, EventView, HistoryView, Priority,
+    Selected, TrendView,
+};
 
 use std::sync::Arc;
 
@@ -42,6 +51,10 @@ pub struct ViewModel {
     pub head: Tick,
     /// Solver and protection state of the grid.
     pub grid: GridView,
+    /// Islands and the way to and from the upstream grid.
+    pub islands: IslandsView,
+    /// Protection devices, faults and the sequence of events.
+    pub protection: ProtectionView,
     /// Community balance.
     pub balance: BalanceView,
     /// Today's figures.
@@ -64,16 +77,22 @@ pub struct ViewModel {
     pub ledger_hops: Vec<HopView>,
     /// The paper's procedure a to e.
     pub steps: [StepView; 5],
+    /// LG-Aggregators and their way to the cloud, per cluster.
+    pub edges: Vec<EdgeView>,
     /// Time from a meter interval's end to its final record, s: latest per cluster.
     pub ledger_lag_s: Vec<f64>,
     /// Active and recent alarms, most urgent first.
     pub alarms: Vec<AlarmView>,
+    /// Counts and rates of alarms.
+    pub alarm_rates: AlarmRates,
     /// Events for the tape, in time order (bounded).
     pub events: Arc<Vec<EventView>>,
     /// Series for the tape and trends.
     pub history: Arc<HistoryView>,
     /// Details of the selected entity.
     pub selection: Option<SelectionView>,
+    /// Captions, script and score.
+    pub story: StoryView,
     /// Last refused commands, newest last (bounded).
     pub rejections: Vec<String>,
     /// Whether money and energy balanced at the last block of every ledger.

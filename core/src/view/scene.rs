@@ -1,6 +1,6 @@
 //! Facts of the loaded scene that do not change during a run.
 
-use gridloom_units::{DeviceId, PriceMicroEurPerKwh};
+use gridloom_units::DeviceId;
 
 /// Index into [`SceneView::homes`].
 pub type HomeIndex = usize;
@@ -10,6 +10,8 @@ pub type HomeIndex = usize;
 pub struct SceneView {
     /// Title of the scene.
     pub title: String,
+    /// What a person should learn or watch.
+    pub objective: String,
     /// Calendar day, `YYYY-MM-DD`.
     pub date: String,
     /// Length of a tick, ms.
@@ -18,8 +20,8 @@ pub struct SceneView {
     pub duration_ms: u64,
     /// Length of a market slot, ms.
     pub slot_ms: u64,
-    /// Feed-in and import price, the bounds of every local price.
-    pub price_bounds: (PriceMicroEurPerKwh, PriceMicroEurPerKwh),
+    /// Time between two readings of a meter, ms.
+    pub reading_ms: u64,
     /// Buses with map position, m (x to the right, y up, after the layout's rotation).
     pub buses: Vec<BusView>,
     /// Line segments in file order.
@@ -36,6 +38,8 @@ pub struct SceneView {
     pub clusters: Vec<ClusterView>,
     /// Name of the load law used by the solver, for the legend.
     pub load_law: String,
+    /// Every alarm the run can raise.
+    pub catalogue: Vec<super::CatalogueRow>,
 }
 
 /// A bus on the map.

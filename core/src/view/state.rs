@@ -25,6 +25,8 @@ pub struct GridView {
     pub iterations: usize,
     /// Residual of the last solution (relative power mismatch).
     pub residual: f64,
+    /// Iterations of the last solution: relative mismatch, and the bus where it was largest.
+    pub trail: Vec<(f64, String)>,
     /// Why the solution failed, if it did.
     pub verdict: Option<String>,
 }
@@ -71,7 +73,7 @@ pub struct TodayView {
     pub self_sufficiency: f64,
     /// Green energy curtailed, kWh.
     pub wasted_kwh: f64,
-    /// Energy traded between members, kWh.
+    /// Energy traded between members, of one cluster or of two, kWh.
     pub traded_kwh: f64,
 }
 
@@ -101,10 +103,14 @@ pub struct HomeState {
     pub battery_kw: f64,
     /// Battery state of charge, 0..1.
     pub battery_soc: f64,
-    /// Heater, kW.
+    /// Heater or heat pump, kW.
     pub heater_kw: f64,
-    /// Heater level, 0..1.
+    /// Level of the heater, or of the building a heat pump heats, 0..1.
     pub heater_level: f64,
+    /// Temperature inside, where there is a heat pump, degrees Celsius.
+    pub inside_c: Option<f64>,
+    /// Power that shedding holds back, kW.
+    pub held_kw: f64,
     /// EV charging, kW.
     pub ev_kw: f64,
     /// Whether a car is plugged in.
@@ -119,8 +125,13 @@ pub struct HomeState {
     pub wallet_eur: f64,
     /// Age of the last reading that reached the aggregator, s.
     pub reading_age_s: f64,
+    /// Whether a reading is missing: the last one is older than an interval, a tick
+    /// and what a message may take.
+    pub late: bool,
     /// Whether the meter is silent for three intervals.
     pub silent: bool,
+    /// What the display of the meter shows, where the LG-Aggregator sent something.
+    pub notice: Option<String>,
     /// Value of a bound physical device.
     pub bound: Option<BoundValue>,
 }
@@ -136,6 +147,12 @@ pub struct BoundValue {
     pub good: bool,
     /// Age, s of simulated time.
     pub age_s: f64,
+    /// Signed readings the ledger took.
+    pub recorded: u64,
+    /// Signed readings the ledger refused.
+    pub refused: u64,
+    /// Its last reason; empty when there is none.
+    pub refusal: String,
 }
 
 /// A shared battery now.
@@ -166,6 +183,19 @@ pub struct MlmdState {
     pub unbalance: f64,
     /// Three-way truth of the last closed slot.
     pub truth: TruthView,
+    /// Position of a bound physical breaker.
+    pub bound: Option<BoundBreaker>,
+}
+
+/// The position of a bound breaker or relay.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BoundBreaker {
+    /// Whether it is closed.
+    pub closed: bool,
+    /// Whether that is good.
+    pub good: bool,
+    /// Age, s of simulated time.
+    pub age_s: f64,
 }
 
 /// Energy into the area of one M-LMD over the last settled slot, Wh.

@@ -13,6 +13,95 @@ pub enum Priority {
     P3,
 }
 
+/// State of an alarm (ISA-18.2, OPC UA Part 9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AlarmState {
+    /// Active, nobody has acknowledged it.
+    #[default]
+    Unacknowledged,
+    /// Active and acknowledged.
+    Acknowledged,
+    /// The condition is gone, but nobody has acknowledged it.
+    ReturnedUnacknowledged,
+    /// Over and acknowledged.
+    Normal,
+    /// Put aside for a time.
+    Shelved,
+    /// Follows from another alarm that is shown.
+    Suppressed,
+    /// Taken out of service.
+    OutOfService,
+}
+
+impl AlarmState {
+    /// Whether it asks for an acknowledgement.
+    #[must_use]
+    pub fn wants_ack(self) -> bool {
+        matches!(self, Self::Unacknowledged | Self::ReturnedUnacknowledged)
+    }
+
+    /// Whether it is in the operator's list of active alarms.
+    #[must_use]
+    pub fn listed(self) -> bool {
+        matches!(
+            self,
+            Self::Unacknowledged | Self::Acknowledged | Self::ReturnedUnacknowledged
+        )
+    }
+
+    /// A word for it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Unacknowledged => "unacknowledged",
+            Self::Acknowledged => "acknowledged",
+            Self::ReturnedUnacknowledged => "returned",
+            Self::Normal => "normal",
+            Self::Shelved => "shelved",
+            Self::Suppressed => "folded",
+            Self::OutOfService => "out of service",
+        }
+    }
+}
+
+/// Counts and rates of alarms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AlarmRates {
+    /// Shown in the last ten minutes.
+    pub last_10_min: usize,
+    /// Shown in the last hour.
+    pub last_hour: usize,
+    /// Shown since the start.
+    pub shown: u64,
+    /// The same before suppression by cause.
+    pub raw: u64,
+    /// On the shelf.
+    pub shelved: usize,
+    /// Active, but folded into their cause.
+    pub suppressed: usize,
+    /// Out of service.
+    pub out_of_service: usize,
+    /// Last time the conditions were evaluated.
+    pub evaluated: SimTime,
+}
+
+/// A row of the alarm catalogue.
+#[derive(Clone, Debug)]
+pub struct CatalogueRow {
+    /// Priority.
+    pub priority: Priority,
+    /// Title.
+    pub title: String,
+    /// What leads to it.
+    pub cause: &'static str,
+    /// What follows if nobody acts.
+    pub consequence: &'static str,
+    /// What to do.
+    pub action: String,
+    /// Time to respond, s.
+    pub respond_s: u64,
+}
+
 /// An alarm.
 #[derive(Clone, Debug)]
 pub struct AlarmView {
@@ -22,16 +111,28 @@ pub struct AlarmView {
     pub priority: Priority,
     /// Whether the condition is still true.
     pub active: bool,
+    /// Its state.
+    pub state: AlarmState,
     /// Title, for example `Meter H31 silent`.
     pub title: String,
     /// The fact.
     pub fact: String,
+    /// What leads to it.
+    pub cause: String,
+    /// What follows if nobody acts.
+    pub consequence: String,
     /// What to do.
     pub action: String,
     /// When it was raised.
     pub raised: SimTime,
     /// When it cleared.
     pub cleared: Option<SimTime>,
+    /// When it was acknowledged.
+    pub acked: Option<SimTime>,
+    /// When it comes back from the shelf.
+    pub shelved_until: Option<SimTime>,
+    /// Alarms that follow from it and are not shown on their own.
+    pub folded: usize,
     /// Time to respond, s, from the catalogue.
     pub respond_s: u64,
     /// Where it is.
@@ -39,7 +140,7 @@ pub struct AlarmView {
 }
 
 /// An event on the tape.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EventView {
     /// When.
     pub time: SimTime,
@@ -121,4 +222,6 @@ pub enum Selected {
     Line(usize),
     /// Ledger index and height.
     Block(usize, u64),
+    /// Ledger index, height and place in the block.
+    Transaction(usize, u64, usize),
 }

@@ -40,8 +40,6 @@ impl fmt::Display for DeviceId {
     Default,
     PartialEq,
     Eq,
-    PartialOrd,
-    Ord,
     Hash,
     Serialize,
     Deserialize,
@@ -49,6 +47,36 @@ impl fmt::Display for DeviceId {
     BorshDeserialize,
 )]
 pub struct AccountId(pub [u8; 32]);
+
+impl AccountId {
+    /// The two halves as numbers in the order of the bytes.
+    #[inline]
+    fn halves(&self) -> [u128; 2] {
+        let half = |at: usize| {
+            let mut bytes = [0; 16];
+            bytes.copy_from_slice(&self.0[at..at + 16]);
+            u128::from_be_bytes(bytes)
+        };
+        [half(0), half(16)]
+    }
+}
+
+/// Byte by byte, as derived; written out because every account of every slot
+/// is looked up by it many times, and two numbers compare faster than a call
+/// to compare memory.
+impl Ord for AccountId {
+    #[inline]
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.halves().cmp(&other.halves())
+    }
+}
+
+impl PartialOrd for AccountId {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl AccountId {
     /// First eight hex digits, enough for a table.

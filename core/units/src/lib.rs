@@ -12,9 +12,11 @@
 mod energy;
 mod id;
 mod random;
+mod record;
 mod time;
 
 pub use energy::{EnergyType, EnergyWh, MoneyNanoEur, PriceMicroEurPerKwh, TypedWh, amount};
 pub use id::{AccountId, DeviceId};
 pub use random::{Stream, draw_f64, draw_u64};
+pub use record::{Counter, MAX_COUNTERS, RecordChain, RecordRefusal, SignedReading};
 pub use time::{SimTime, Tick};

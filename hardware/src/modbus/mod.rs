@@ -1,12 +1,14 @@
 //! Modbus requests and replies as bytes, without any input or output.
 //!
-//! Only the four reading functions exist here: a monitor built on this module
-//! cannot write. A reply is accepted when it has exactly the form its request
-//! asks for, function and length included; a reply that is a register short is
-//! an error and not a smaller answer.
+//! A reply is accepted when it has exactly the form its request asks for,
+//! function and length included; a reply that is a register short is an error
+//! and not a smaller answer. Writing requests need a permit that only an armed
+//! control gives out: a monitor cannot make one.
 
 mod pdu;
 pub mod rtu;
 pub mod tcp;
+mod write;
 
-pub use pdu::{ReadRequest, Refusal, ReplyError};
+pub use pdu::{Ask, ReadRequest, Refusal, ReplyError};
+pub use write::WriteRequest;

@@ -9,6 +9,56 @@ const MAX_BITS: u16 = 2_000;
 /// Flag of an exception in the function code.
 const EXCEPTION: u8 = 0x80;
 
+/// A request with a reply of known form.
+pub trait Ask {
+    /// What a whole reply says.
+    type Answer;
+    /// Function code.
+    fn function(&self) -> u8;
+    /// Bytes of the data unit.
+    ///
+    /// # Errors
+    /// Fails when the request cannot be sent.
+    fn pdu(&self) -> Result<Vec<u8>, Refusal>;
+    /// Bytes of a whole reply's data unit.
+    fn reply_len(&self) -> usize;
+    /// Whether the reply states the number of its data bytes after the function.
+    fn states_length(&self) -> bool;
+    /// Whether a whole reply is a copy of its request, so that an echo of the
+    /// request cannot be told apart by its form.
+    fn echoes(&self) -> bool;
+    /// Takes a reply apart.
+    ///
+    /// # Errors
+    /// Fails unless the reply has exactly the form this request asks for.
+    fn decode(&self, reply: &[u8]) -> Result<Self::Answer, ReplyError>;
+}
+
+/// Function and exception of a reply, checked against the request's function.
+pub(super) fn check_function(
+    reply: &[u8],
+    function: u8,
+    wrong_length: ReplyError,
+) -> Result<&[u8], ReplyError> {
+    let (got, rest) = reply.split_first().ok_or(wrong_length)?;
+    if *got == function | EXCEPTION {
+        return match rest {
+            [code] => Err(ReplyError::Exception(*code)),
+            _ => Err(ReplyError::Length {
+                expected: 2,
+                got: reply.len(),
+            }),
+        };
+    }
+    if *got != function {
+        return Err(ReplyError::Function {
+            expected: function,
+            got: *got,
+        });
+    }
+    Ok(rest)
+}
+
 /// A request to read registers or bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadRequest {
@@ -60,6 +110,9 @@ pub enum ReplyError {
         /// Unit that answered.
         got: u8,
     },
+    /// The reply to a write does not repeat what was written.
+    #[error("the reply does not repeat what was written")]
+    Repeat,
     /// The reply belongs to another request.
     #[error("transaction {got} instead of {expected}")]
     Transaction {
@@ -87,17 +140,6 @@ pub enum ReplyError {
 }
 
 impl ReadRequest {
-    /// Function code.
-    #[must_use]
-    pub fn function(&self) -> u8 {
-        match self.area {
-            Area::Coil => 1,
-            Area::Discrete => 2,
-            Area::Holding => 3,
-            Area::Input => 4,
-        }
-    }
-
     /// Bytes of the request.
     ///
     /// # Errors
@@ -120,6 +162,26 @@ impl ReadRequest {
         Ok([self.function(), addr_high, addr_low, count_high, count_low])
     }
 
+    /// The request in a data unit, when it is one of the reading functions.
+    #[must_use]
+    pub fn from_pdu(pdu: &[u8]) -> Option<Self> {
+        let [function, addr_high, addr_low, count_high, count_low] = *pdu else {
+            return None;
+        };
+        let area = match function {
+            1 => Area::Coil,
+            2 => Area::Discrete,
+            3 => Area::Holding,
+            4 => Area::Input,
+            _ => return None,
+        };
+        Some(Self {
+            area,
+            addr: u16::from_be_bytes([addr_high, addr_low]),
+            count: u16::from_be_bytes([count_high, count_low]),
+        })
+    }
+
     /// Bytes of data a whole reply carries.
     fn data_len(&self) -> usize {
         if self.area.is_bits() {
@@ -128,39 +190,44 @@ impl ReadRequest {
             2 * usize::from(self.count)
         }
     }
+}
 
-    /// Bytes of a whole reply: function, byte count and data.
-    #[must_use]
-    pub(crate) fn reply_len(&self) -> usize {
+impl Ask for ReadRequest {
+    type Answer = Vec<u16>;
+
+    fn function(&self) -> u8 {
+        match self.area {
+            Area::Coil => 1,
+            Area::Discrete => 2,
+            Area::Holding => 3,
+            Area::Input => 4,
+        }
+    }
+
+    fn pdu(&self) -> Result<Vec<u8>, Refusal> {
+        self.encode().map(|bytes| bytes.to_vec())
+    }
+
+    fn reply_len(&self) -> usize {
         2 + self.data_len()
     }
 
-    /// Takes a reply apart; bits become registers of 0 or 1.
-    ///
-    /// # Errors
-    /// Fails unless the reply has exactly the form this request asks for.
-    pub fn decode(&self, reply: &[u8]) -> Result<Vec<u16>, ReplyError> {
+    fn states_length(&self) -> bool {
+        true
+    }
+
+    fn echoes(&self) -> bool {
+        false
+    }
+
+    /// Bits become registers of 0 or 1.
+    fn decode(&self, reply: &[u8]) -> Result<Vec<u16>, ReplyError> {
         let expected = self.data_len();
         let wrong_length = ReplyError::Length {
             expected: expected + 2,
             got: reply.len(),
         };
-        let (function, rest) = reply.split_first().ok_or(wrong_length)?;
-        if *function == self.function() | EXCEPTION {
-            return match rest {
-                [code] => Err(ReplyError::Exception(*code)),
-                _ => Err(ReplyError::Length {
-                    expected: 2,
-                    got: reply.len(),
-                }),
-            };
-        }
-        if *function != self.function() {
-            return Err(ReplyError::Function {
-                expected: self.function(),
-                got: *function,
-            });
-        }
+        let rest = check_function(reply, self.function(), wrong_length)?;
         let (stated, data) = rest.split_first().ok_or(wrong_length)?;
         if data.len() != expected || usize::from(*stated) != expected {
             return Err(wrong_length);

@@ -4,7 +4,7 @@
 //! reply that comes too late looks like the answer to the next request. The
 //! rules here are about that: see [`Sync`].
 
-use super::pdu::{ReadRequest, Refusal, ReplyError};
+use super::pdu::{Ask, Refusal, ReplyError};
 
 /// Bytes of a frame around the data unit: unit and checksum.
 const AROUND: usize = 3;
@@ -29,44 +29,55 @@ pub fn crc16(bytes: &[u8]) -> u16 {
 ///
 /// # Errors
 /// Fails when the request cannot be sent.
-pub fn encode(unit: u8, request: &ReadRequest) -> Result<Vec<u8>, Refusal> {
+pub fn encode(unit: u8, request: &impl Ask) -> Result<Vec<u8>, Refusal> {
+    Ok(framed(unit, &request.pdu()?))
+}
+
+/// A data unit as a frame of `unit`.
+#[must_use]
+pub fn framed(unit: u8, pdu: &[u8]) -> Vec<u8> {
     let mut frame = vec![unit];
-    frame.extend_from_slice(&request.encode()?);
+    frame.extend_from_slice(pdu);
     frame.extend_from_slice(&crc16(&frame).to_le_bytes());
-    Ok(frame)
+    frame
 }
 
 /// What the bytes received so far amount to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum Progress<T = Vec<u16>> {
     /// More has to come.
     Incomplete,
     /// The whole reply.
-    Complete(Vec<u16>),
+    Complete(T),
 }
 
 /// Judges the bytes received after `sent` was written.
 ///
 /// An echo of the request itself (a two-wire line that hears its own sender)
-/// is skipped. A reply that happens to begin with all bytes of its request is
-/// refused, never misread.
+/// is skipped: always before the reply to a read, which it cannot be confused
+/// with, and with `echo` before the reply to any request. A reply that happens
+/// to begin with all bytes of its request is refused, never misread.
 ///
 /// # Errors
 /// Fails as soon as the bytes cannot be the answer: another unit, another
 /// function, another length, a wrong checksum, or more than the answer.
-pub fn judge(
+pub fn judge<A: Ask>(
     received: &[u8],
     sent: &[u8],
     unit: u8,
-    request: &ReadRequest,
-) -> Result<Progress, ReplyError> {
-    let received =
-        if sent.starts_with(&received[..received.len().min(sent.len())]) && !received.is_empty() {
-            // All of it echo so far, or the echo and something behind it.
-            received.get(sent.len()..).unwrap_or(&[])
-        } else {
-            received
-        };
+    request: &A,
+    echo: bool,
+) -> Result<Progress<A::Answer>, ReplyError> {
+    let skips = echo || !request.echoes();
+    let received = if skips
+        && sent.starts_with(&received[..received.len().min(sent.len())])
+        && !received.is_empty()
+    {
+        // All of it echo so far, or the echo and something behind it.
+        received.get(sent.len()..).unwrap_or(&[])
+    } else {
+        received
+    };
     let Some(first) = received.first() else {
         return Ok(Progress::Incomplete);
     };
@@ -92,6 +103,7 @@ pub fn judge(
     // The byte count comes third; a wrong one shows before the frame is whole.
     if let Some(stated) = received.get(2)
         && length != EXCEPTION_LEN
+        && request.states_length()
         && AROUND + 2 + usize::from(*stated) != length
     {
         return Err(ReplyError::Length {
@@ -121,8 +133,8 @@ pub fn judge(
 const PROBES_NEEDED: u32 = 2;
 /// Probes after which a resynchronisation is given up.
 const PROBES_MOST: u32 = 30;
-/// Silent probes in a row after which it is given up.
-const SILENT_MOST: u32 = 8;
+/// Silent probes in a row after which it is given up, where nothing else says.
+pub const SILENT_MOST: u32 = 8;
 
 /// Whether requests and replies of a line are in step, and how to get there.
 ///
@@ -140,11 +152,31 @@ pub struct Sync {
 }
 
 /// A resynchronisation in progress.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resync {
     whole: u32,
     sent: u32,
     silent: u32,
+    silent_most: u32,
+}
+
+impl Default for Resync {
+    fn default() -> Self {
+        Self::patient(SILENT_MOST)
+    }
+}
+
+impl Resync {
+    /// One that is given up after `silent_most` silent probes in a row.
+    #[must_use]
+    pub fn patient(silent_most: u32) -> Self {
+        Self {
+            whole: 0,
+            sent: 0,
+            silent: 0,
+            silent_most,
+        }
+    }
 }
 
 /// How a probe ended.
@@ -230,7 +262,7 @@ impl Sync {
             self.tainted = false;
             return ResyncStep::InStep;
         }
-        if resync.sent >= PROBES_MOST || resync.silent >= SILENT_MOST {
+        if resync.sent >= PROBES_MOST || resync.silent >= resync.silent_most {
             return ResyncStep::GivenUp;
         }
         ResyncStep::Again
@@ -242,6 +274,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::modbus::ReadRequest;
     use crate::profile::Area;
 
     const TWO: ReadRequest = ReadRequest {
@@ -249,13 +282,6 @@ mod tests {
         addr: 10,
         count: 2,
     };
-
-    fn framed(unit: u8, pdu: &[u8]) -> Vec<u8> {
-        let mut frame = vec![unit];
-        frame.extend_from_slice(pdu);
-        frame.extend_from_slice(&crc16(&frame).to_le_bytes());
-        frame
-    }
 
     #[test]
     fn the_checksum_is_the_standard_one() {
@@ -269,7 +295,7 @@ mod tests {
     fn a_whole_reply_is_taken_and_every_other_refused() {
         let sent = encode(1, &TWO).expect("valid");
         let good = framed(1, &[4, 4, 0, 10, 0, 11]);
-        let judge = |bytes: &[u8]| judge(bytes, &sent, 1, &TWO);
+        let judge = |bytes: &[u8]| judge(bytes, &sent, 1, &TWO, false);
         assert_eq!(judge(&good), Ok(Progress::Complete(vec![10, 11])));
         for end in 0..good.len() {
             assert_eq!(judge(&good[..end]), Ok(Progress::Incomplete), "{end} bytes");
@@ -351,7 +377,7 @@ mod tests {
         ) {
             let request = ReadRequest { count, ..TWO };
             let sent = encode(1, &request).expect("valid");
-            if let Ok(Progress::Complete(registers)) = judge(&received, &sent, 1, &request) {
+            if let Ok(Progress::Complete(registers)) = judge(&received, &sent, 1, &request, false) {
                 prop_assert_eq!(registers.len(), usize::from(count));
                 prop_assert_eq!(crc16(&received), 0);
             }

@@ -1,6 +1,6 @@
 //! Framing of Modbus/TCP: a header of seven bytes before the data unit.
 
-use super::pdu::{ReadRequest, Refusal, ReplyError};
+use super::pdu::{Ask, Refusal, ReplyError};
 
 /// Bytes of the header: transaction, protocol, length, unit.
 pub const HEADER_LEN: usize = 7;
@@ -11,14 +11,32 @@ const MAX_LENGTH: u16 = 254;
 ///
 /// # Errors
 /// Fails when the request cannot be sent.
-pub fn encode(transaction: u16, unit: u8, request: &ReadRequest) -> Result<Vec<u8>, Refusal> {
-    let pdu = request.encode()?;
+pub fn encode(transaction: u16, unit: u8, request: &impl Ask) -> Result<Vec<u8>, Refusal> {
+    let pdu = request.pdu()?;
     let mut frame = Vec::with_capacity(HEADER_LEN + pdu.len());
     frame.extend_from_slice(&transaction.to_be_bytes());
-    frame.extend_from_slice(&[0, 0, 0, 6]);
+    frame.extend_from_slice(&[0, 0]);
+    // A data unit has at most 253 bytes.
+    let length = u16::try_from(pdu.len() + 1).unwrap_or(MAX_LENGTH);
+    frame.extend_from_slice(&length.to_be_bytes());
     frame.push(unit);
     frame.extend_from_slice(&pdu);
     Ok(frame)
+}
+
+/// Transaction, unit and length of the data unit in a header, whatever it
+/// answers.
+///
+/// # Errors
+/// Fails when the header is not Modbus.
+pub fn parse_header(header: &[u8; HEADER_LEN]) -> Result<(u16, u8, usize), ReplyError> {
+    let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    let (transaction, protocol, length) = (word(0), word(2), word(4));
+    // A data unit has at least two bytes.
+    if protocol != 0 || !(3..=MAX_LENGTH).contains(&length) {
+        return Err(ReplyError::Header { protocol, length });
+    }
+    Ok((transaction, header[6], usize::from(length) - 1))
 }
 
 /// Checks the header of a reply; returns the length of the data unit behind it.
@@ -31,25 +49,20 @@ pub fn check_header(
     transaction: u16,
     unit: u8,
 ) -> Result<usize, ReplyError> {
-    let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
-    let (got, protocol, length) = (word(0), word(2), word(4));
-    // A data unit has at least two bytes.
-    if protocol != 0 || !(3..=MAX_LENGTH).contains(&length) {
-        return Err(ReplyError::Header { protocol, length });
-    }
+    let (got, named, length) = parse_header(header)?;
     if got != transaction {
         return Err(ReplyError::Transaction {
             expected: transaction,
             got,
         });
     }
-    if header[6] != unit {
+    if named != unit {
         return Err(ReplyError::Unit {
             expected: unit,
-            got: header[6],
+            got: named,
         });
     }
-    Ok(usize::from(length) - 1)
+    Ok(length)
 }
 
 #[cfg(test)]

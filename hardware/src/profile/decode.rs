@@ -33,20 +33,31 @@ pub(crate) fn decode(
     if !number.is_finite() {
         return Err(BadReason::NotImplemented);
     }
-    let factor = match point.scale {
-        Scale::Fixed(factor) => factor,
+    let scaled = match point.scale {
+        Scale::Fixed(factor) => number * factor,
         Scale::Pow10Reg(register) => {
             let exponent = slice(registers, block_addr, register, 1)?[0].cast_signed();
             if exponent.unsigned_abs() > MAX_EXPONENT.unsigned_abs() {
                 return Err(BadReason::NotImplemented);
             }
-            10_f64.powi(i32::from(exponent))
+            times_power_of_ten(number, exponent)
         }
     };
-    let value = number * factor * if point.negate { -1.0 } else { 1.0 };
+    let value = scaled * if point.negate { -1.0 } else { 1.0 };
     match point.range {
         Some((low, high)) if !(low..=high).contains(&value) => Err(BadReason::OutOfRange),
         _ => Ok(Decoded { value, raw }),
+    }
+}
+
+/// A number times a power of ten. Dividing by the whole power gives the double
+/// nearest to the decimal fraction, which multiplying by 0.1 does not.
+pub(crate) fn times_power_of_ten(number: f64, exponent: i16) -> f64 {
+    let power = 10_f64.powi(i32::from(exponent.unsigned_abs()));
+    if exponent < 0 {
+        number / power
+    } else {
+        number * power
     }
 }
 
@@ -188,6 +199,7 @@ mod tests {
             poll: PollGroup::Fast,
             invalid: vec![],
             range: None,
+            write: None,
         }
     }
 

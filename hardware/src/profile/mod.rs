@@ -2,6 +2,7 @@
 
 mod check;
 mod decode;
+mod keys;
 mod plan;
 
 use std::path::Path;
@@ -9,10 +10,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use check::ProfileProblem;
-pub(crate) use decode::{Decoded, decode, encode};
+pub(crate) use decode::{Decoded, decode, encode, times_power_of_ten};
+pub(crate) use keys::text_in;
+pub use keys::{Identity, KeyPoint, Line, Nameplate, Parity, Protocol, SerialAt, SerialCode};
 pub use plan::{Block, PlanLimits, plan_blocks};
 
 use crate::HardwareError;
+use crate::control::{Interlock, WriteSpec};
 
 /// A device profile, read from a `.profile.ron` file.
 ///
@@ -30,6 +34,28 @@ pub struct Profile {
     /// Where the register facts come from.
     #[serde(default)]
     pub sources: Vec<String>,
+    /// How the device is spoken to.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// What it usually is set to on a serial line.
+    #[serde(default)]
+    pub line: Line,
+    /// Its usual Modbus unit.
+    #[serde(default = "default_unit")]
+    pub unit: u8,
+    /// Whether telegrams without a checksum are refused (P1).
+    #[serde(default = "yes")]
+    pub needs_crc: bool,
+    /// Registers that tell this model from others; read after every connection
+    /// and before arming.
+    #[serde(default)]
+    pub identity: Vec<Identity>,
+    /// Where its serial number is: another one than before is another device.
+    #[serde(default)]
+    pub serial: Option<SerialAt>,
+    /// What a SunSpec device says of itself.
+    #[serde(default)]
+    pub nameplate: Option<Nameplate>,
     /// Most registers in one request, 1 to 125.
     #[serde(default = "default_max_regs")]
     pub max_regs: u16,
@@ -52,8 +78,15 @@ pub struct Profile {
     /// effect; needed on RTU lines.
     #[serde(default)]
     pub probe_block: Option<(Area, u16)>,
-    /// The points.
+    /// The points, for Modbus with a register map.
+    #[serde(default)]
     pub points: Vec<Point>,
+    /// The points of every other protocol, found by a key.
+    #[serde(default)]
+    pub keys: Vec<KeyPoint>,
+    /// Conditions without which writable points are not written.
+    #[serde(default)]
+    pub interlocks: Vec<Interlock>,
 }
 
 /// One value of a device.
@@ -89,16 +122,22 @@ pub struct Point {
     /// Smallest and largest plausible value, in the unit.
     #[serde(default)]
     pub range: Option<(f64, f64)>,
+    /// How it may be written; read-only when not given.
+    #[serde(default)]
+    pub write: Option<WriteSpec>,
 }
 
 /// A table of a Modbus device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Area {
     /// Coils, function 1.
     Coil,
     /// Discrete inputs, function 2.
     Discrete,
     /// Holding registers, function 3.
+    #[default]
     Holding,
     /// Input registers, function 4.
     Input,
@@ -242,11 +281,47 @@ fn default_max_regs() -> u16 {
     60
 }
 
+fn yes() -> bool {
+    true
+}
+
+fn default_unit() -> u8 {
+    1
+}
+
 fn default_timeout_ms() -> u64 {
     1_000
 }
 
 impl Profile {
+    /// One without points.
+    #[must_use]
+    pub fn empty(protocol: Protocol) -> Self {
+        Self {
+            format: one(),
+            vendor: String::new(),
+            model: String::new(),
+            sources: Vec::new(),
+            protocol,
+            line: Line::default(),
+            unit: default_unit(),
+            needs_crc: true,
+            identity: Vec::new(),
+            serial: None,
+            nameplate: None,
+            max_regs: default_max_regs(),
+            max_gap: 0,
+            barriers: Vec::new(),
+            timeout_ms: default_timeout_ms(),
+            min_interval_ms: 0,
+            connect_delay_ms: 0,
+            probe_block: None,
+            points: Vec::new(),
+            keys: Vec::new(),
+            interlocks: Vec::new(),
+        }
+    }
+
     /// Reads and checks a profile file.
     ///
     /// # Errors
@@ -310,6 +385,16 @@ impl Profile {
 }
 
 impl Point {
+    /// Smallest difference its registers can show, in its unit.
+    #[must_use]
+    pub fn resolution(&self) -> f64 {
+        match (self.ty, self.scale) {
+            (PointType::F32 | PointType::F64, _) => 0.0,
+            (_, Scale::Fixed(factor)) => factor.abs(),
+            (_, Scale::Pow10Reg(_)) => 1.0,
+        }
+    }
+
     /// First and last register it needs, its scale factor included.
     #[must_use]
     pub fn span(&self) -> (u16, u16) {

@@ -114,6 +114,7 @@ mod tests {
                 poll: PollGroup::Fast,
                 invalid: vec![],
                 range: None,
+                write: None,
             })
             .collect()
     }

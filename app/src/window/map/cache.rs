@@ -11,7 +11,7 @@ use super::links::Traffic;
 use super::net::Net;
 use super::place::{Anchors, Placed};
 use super::ribbons::{self, Flow};
-use crate::window::state::{Layers, MapCamera};
+use crate::window::state::Layers;
 use crate::window::theme::ThemeName;
 
 /// The world as shapes, one list per drawing layer.
@@ -30,8 +30,8 @@ pub struct WorldLayers {
 /// What the static layers depend on.
 #[derive(Clone, PartialEq)]
 pub struct DrawKey {
-    /// Camera.
-    pub camera: MapCamera,
+    /// Camera and projection.
+    pub transform: Transform,
     /// World area.
     pub rect: Rect,
     /// Theme.
@@ -72,6 +72,16 @@ pub struct MapCache {
 }
 
 impl MapCache {
+    /// Draws nothing where another world is shown.
+    pub fn clear_world(&mut self) {
+        if self.drawn.take().is_some() || !self.world.under.is_empty() {
+            self.world.under.clear();
+            self.world.moving.clear();
+            self.world.symbols.clear();
+            self.world.changed = [true; 3];
+        }
+    }
+
     /// Follows a newly loaded scene.
     pub fn follow(&mut self, view: &ViewModel) {
         if self

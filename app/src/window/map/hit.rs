@@ -90,5 +90,9 @@ pub fn name(scene: &SceneView, what: Selected) -> String {
             let id = scene.clusters.get(ledger).map_or("root", |c| c.id.as_str());
             format!("{id} {height}")
         }
+        Selected::Transaction(ledger, height, index) => {
+            let id = scene.clusters.get(ledger).map_or("root", |c| c.id.as_str());
+            format!("{id} {height}, no. {}", index + 1)
+        }
     }
 }

@@ -62,10 +62,18 @@ fn words(view: &ViewModel, what: Selected, layers: Layers) -> (String, String) {
         Selected::Home(i) => {
             let name = scene.homes.get(i).map_or(String::new(), |h| h.id.clone());
             let value = view.homes.get(i).map_or(String::new(), |s| {
-                if s.v_pu.is_some() {
+                let model = if s.v_pu.is_some() {
                     text::signed(s.net_kw, 1)
                 } else {
                     "no supply".to_owned()
+                };
+                match &s.bound {
+                    None => model,
+                    // What the device on the wall measures, beside the model.
+                    Some(bound) if bound.good => {
+                        format!("{model} | {}", text::signed(bound.p_kw, 1))
+                    }
+                    Some(_) => format!("{model} | bad"),
                 }
             });
             (name, value)
@@ -86,8 +94,10 @@ fn words(view: &ViewModel, what: Selected, layers: Layers) -> (String, String) {
 }
 
 /// Widest form of a label, so that digits never move it.
-fn template(what: Selected) -> &'static str {
+fn template(view: &ViewModel, what: Selected) -> &'static str {
+    let bound = |i: usize| view.homes.get(i).is_some_and(|home| home.bound.is_some());
     match what {
+        Selected::Home(i) if bound(i) => "+888.8 | +888.8",
         Selected::Mlmd(_) | Selected::Home(_) => "+888.8",
         Selected::SharedBattery(_) => "88 %, takes 88.8 kW",
         Selected::Aggregator(_) => "88.8 ct",
@@ -149,14 +159,13 @@ pub fn plan(
     }
     let (name_style, value_style) = styles(theme);
     let mut labels = Vec::new();
+    // What lies outside takes no label from what is seen.
+    wanted.retain(|(_, anchor, _)| area.contains(*anchor));
     for (what, anchor, gap) in wanted.into_iter().take(MOST) {
-        if !area.contains(anchor) {
-            continue;
-        }
         let (name, value) = words(view, what, layers);
         let mut width = text::width(ui, &name_style, &name) + 16.0;
         if !value.is_empty() {
-            let widest = text::width(ui, &value_style, template(what)).max(text::width(
+            let widest = text::width(ui, &value_style, template(view, what)).max(text::width(
                 ui,
                 &value_style,
                 &value,

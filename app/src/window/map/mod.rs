@@ -5,12 +5,15 @@ pub mod camera;
 pub mod hit;
 pub mod hull;
 pub mod labels;
+pub mod layers;
 pub mod legend;
 pub mod links;
 pub mod net;
 pub mod overlay;
 pub mod place;
+pub mod prism;
 pub mod ribbons;
+pub mod small;
 pub mod space;
 pub mod symbols;
 
@@ -18,11 +21,13 @@ use egui::{Pos2, Rect, Sense, Shape, Stroke, StrokeKind, Ui, Vec2, vec2};
 use gridloom_core::view::{Selected, ViewModel};
 
 use self::cache::DrawKey;
-use self::camera::Transform;
+use self::camera::{Projection, Transform};
 use self::place::Placed;
 use super::draw;
-use super::state::{MapCamera, PendingSwitch};
+use super::state::{MapCamera, PendingSwitch, Workspace};
 use super::ui::Cx;
+
+pub use self::small::small_world;
 
 /// Zoom limits, px per m.
 const SCALE: std::ops::RangeInclusive<f64> = 0.3..=25.0;
@@ -32,14 +37,23 @@ pub fn world(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let view = cx.view;
     cx.state.map.follow(view);
     let response = ui.interact(rect, ui.id().with("world"), Sense::click_and_drag());
+    response.widget_info(|| {
+        let words = "World: click selects, drag moves, wheel zooms";
+        egui::WidgetInfo::labeled(egui::WidgetType::Other, true, words)
+    });
     let parts = overlay::Parts::of(rect, view, cx.state, cx.compact);
     let fitted = place::fit(&cx.state.map.net, parts.fit_area(view));
     if cx.state.frame_selection {
         frame(cx, fitted);
     }
     steer(ui, cx, rect, fitted, &response);
-    let transform = transform(cx.state.camera, fitted, rect, parts.fit_area(view));
-    let home = self::transform(None, fitted, rect, parts.fit_area(view));
+    let ground = Projection::of(&cx.state.morph, rect.height());
+    let area = parts.fit_area(view);
+    let transform = Transform {
+        ground,
+        ..transform(cx.state.camera, fitted, rect, area)
+    };
+    let home = self::transform(None, fitted, rect, area);
     let placed = cx.state.map.placed(view, transform, home, rect);
     if response.clicked()
         && let Some(at) = response.interact_pointer_pos()
@@ -55,6 +69,7 @@ pub fn world(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     painting.set_clip_rect(rect);
     let ui = &mut painting;
     let reserved = reserved(ui, cx, &placed, &parts);
+    let settled = !cx.state.morph.moving();
     let key = Some((
         transform,
         rect,
@@ -62,7 +77,7 @@ pub fn world(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         cx.state.layers,
         labels_version(view),
     ));
-    if cx.state.map.labels_for != key {
+    if settled && cx.state.map.labels_for != key {
         cx.state.map.labels = labels::plan(
             ui,
             view,
@@ -81,7 +96,7 @@ pub fn world(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
             ui.painter().extend(shapes.iter().cloned());
         }
     }
-    if cx.state.layers.labels {
+    if cx.state.layers.labels && settled {
         labels::transformers(ui, view, &placed, cx.theme, true);
         labels::paint(ui, view, cx.theme, &cx.state.map.labels, cx.state.layers);
     }
@@ -94,9 +109,11 @@ pub fn world(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
 
 /// Values change every tick, the kind of label only when a breaker moves.
 fn labels_version(view: &ViewModel) -> u64 {
-    view.mlmds.iter().fold(7, |acc, m| {
-        acc * 2 + u64::from(m.closed) + u64::from(m.v_pu.is_some())
-    }) % (u64::MAX / 4)
+    view.mlmds.iter().fold(7, |acc: u64, m| {
+        let state = u64::from(m.closed) + 2 * u64::from(m.v_pu.is_some());
+        // Large networks have more breakers than a number has bits.
+        acc.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(state)
+    })
 }
 
 /// The transform of a camera; the fitted one is centred on its own area.
@@ -105,10 +122,12 @@ fn transform(camera: Option<MapCamera>, fitted: MapCamera, rect: Rect, area: Rec
         Some(camera) => Transform {
             camera,
             middle: rect.center(),
+            ground: Projection::default(),
         },
         None => Transform {
             camera: fitted,
             middle: area.center(),
+            ground: Projection::default(),
         },
     }
 }
@@ -194,7 +213,7 @@ pub fn place_of(view: &ViewModel, net: &net::Net, placed: &Placed, what: Selecte
                     .map(|b| placed.transform.px(b.pos_m))
             })?
         }
-        Selected::Block(..) => None,
+        Selected::Block(..) | Selected::Transaction(..) => None,
     }
 }
 
@@ -202,7 +221,7 @@ pub fn place_of(view: &ViewModel, net: &net::Net, placed: &Placed, what: Selecte
 fn redraw(cx: &mut Cx<'_>, placed: &Placed, rect: Rect, parts: &overlay::Parts) {
     let view = cx.view;
     let key = DrawKey {
-        camera: placed.transform.camera,
+        transform: placed.transform,
         rect,
         theme: cx.state.theme,
         tick: view.tick.0,
@@ -218,8 +237,12 @@ fn redraw(cx: &mut Cx<'_>, placed: &Placed, rect: Rect, parts: &overlay::Parts) 
         cx.state.map.traffic.note(hops, cx.state.motion_s);
         let map = &mut cx.state.map;
         let mut under = Vec::new();
+        let ground = placed.transform.ground;
+        if ground.layers > 0.0 {
+            layers::planes(placed, rect, theme, &mut under);
+        }
         area(view, placed, cx.state.selected, theme, &mut under);
-        if layers.voltage {
+        if layers.voltage && ground.layers < 0.5 {
             ribbons::halo(view, &map.net, placed, theme, &mut under);
         }
         ribbons::ribbons(
@@ -232,8 +255,16 @@ fn redraw(cx: &mut Cx<'_>, placed: &Placed, rect: Rect, parts: &overlay::Parts) 
         );
         let mut top = Vec::new();
         symbols::symbols(view, placed, theme, &mut top);
+        if ground.layers > 0.0 {
+            layers::upper(view, placed, rect, theme, &mut top);
+        }
         if layers.ledger || layers.data {
             links::aggregators(placed, theme, &mut top);
+        }
+        let told = cx.state.workspace == Workspace::Train || cx.state.train.presenter;
+        let ring_at = cx.state.train.ring.filter(|_| told);
+        if let Some(at) = ring_at.and_then(|what| place_of(view, &map.net, placed, what)) {
+            highlight(at, theme, &mut top);
         }
         ring(
             view,
@@ -343,16 +374,31 @@ fn ring(
     ));
 }
 
+/// The ring of a caption.
+fn highlight(at: Pos2, theme: &super::theme::Theme, out: &mut Vec<Shape>) {
+    out.push(Shape::circle_stroke(at, 34.0, Stroke::new(5.0, theme.base)));
+    out.push(Shape::circle_stroke(
+        at,
+        34.0,
+        Stroke::new(2.5, theme.text1),
+    ));
+}
+
 /// Glyphs of active alarms at their assets; unacknowledged ones blink.
 fn alarms(ui: &Ui, cx: &Cx<'_>, placed: &Placed) {
-    for alarm in cx.view.alarms.iter().filter(|alarm| alarm.active) {
+    for alarm in cx
+        .view
+        .alarms
+        .iter()
+        .filter(|a| a.active && a.state.listed())
+    {
         let Some(at) = alarm
             .place
             .and_then(|what| place_of(cx.view, &cx.state.map.net, placed, what))
         else {
             continue;
         };
-        let acked = cx.state.acked.contains(&alarm.id);
+        let acked = !alarm.state.wants_ack();
         let dark = !acked
             && !cx.state.reduce_motion
             && cx.moving

@@ -5,9 +5,9 @@ use gridloom_core::view::{Selected, ViewModel};
 
 use super::links::{self, BlockPlaces};
 use super::place::Placed;
-use super::{hit, legend};
+use super::{hit, layers, legend};
 use crate::window::draw;
-use crate::window::state::UiState;
+use crate::window::state::{UiState, Workspace, WorldView};
 use crate::window::text::{self, Style};
 use crate::window::ui::Cx;
 
@@ -16,11 +16,14 @@ use crate::window::ui::Cx;
 pub struct Parts {
     rect: Rect,
     title: Rect,
+    views: Rect,
     strip: Rect,
     pitch: f32,
     per_ledger: usize,
     switches: Option<Rect>,
     legend: Option<Rect>,
+    /// Where a caption stands over the world.
+    caption: Option<Rect>,
     /// The one button that replaces switches and legend in small windows.
     fold: Option<Rect>,
     scale: Rect,
@@ -44,8 +47,11 @@ impl Parts {
             pos2(rect.max.x - 20.0 - width, rect.min.y + 12.0),
             vec2(width, 66.0),
         );
-        let open = !compact || state.legend_open;
-        let bottom = rect.max.y - 16.0 - if compact { 34.0 } else { 0.0 };
+        // A story and the layers need the ground that legend and switches cover.
+        let train = state.workspace == Workspace::Train || state.train.presenter;
+        let folded = compact || state.morph.to == WorldView::Layers;
+        let open = !train && (!folded || state.legend_open);
+        let bottom = rect.max.y - 16.0 - if folded { 34.0 } else { 0.0 };
         let legend = Rect::from_min_max(
             pos2(rect.min.x + 16.0, bottom - LEGEND.y),
             pos2(rect.min.x + 16.0 + LEGEND.x, bottom),
@@ -54,15 +60,31 @@ impl Parts {
             pos2(legend.min.x, legend.min.y - 12.0 - 60.0),
             pos2(legend.max.x, legend.min.y - 12.0),
         );
+        let caption = (train && view.story.caption.is_some()).then(|| {
+            let size = vec2((rect.width() - 80.0).clamp(200.0, 1_200.0), 150.0);
+            Rect::from_min_size(
+                pos2(rect.center().x - size.x * 0.5, rect.max.y - size.y),
+                size,
+            )
+        });
         Self {
             rect,
+            caption,
             title: Rect::from_min_size(rect.min + vec2(16.0, 14.0), vec2(300.0, 40.0)),
+            views: Rect::from_min_size(
+                rect.min + vec2(16.0, if compact { 50.0 } else { 58.0 }),
+                if compact {
+                    vec2(86.0, 22.0)
+                } else {
+                    vec2(372.0, 24.0)
+                },
+            ),
             strip,
             pitch,
             per_ledger,
             switches: open.then_some(switches),
             legend: open.then_some(legend),
-            fold: compact.then(|| {
+            fold: (folded && !train).then(|| {
                 Rect::from_min_size(
                     pos2(rect.min.x + 16.0, rect.max.y - 40.0),
                     vec2(132.0, 24.0),
@@ -77,9 +99,9 @@ impl Parts {
 
     /// All parts, for the label solver.
     pub fn rects(&self) -> Vec<Rect> {
-        let mut rects = vec![self.title, self.strip, self.scale];
+        let mut rects = vec![self.title, self.views, self.strip, self.scale];
         rects.extend(
-            [self.switches, self.legend, self.fold]
+            [self.switches, self.legend, self.fold, self.caption]
                 .into_iter()
                 .flatten(),
         );
@@ -95,9 +117,10 @@ impl Parts {
         };
         let small = self.rect.width() < 900.0;
         let top = if small { 84.0 } else { 70.0 };
+        let foot = self.caption.map_or(40.0, |plate| plate.height() - 10.0);
         let mut area = Rect::from_min_max(
             self.rect.min + vec2(left, top),
-            self.rect.max - vec2(if small { 40.0 } else { 90.0 }, 40.0),
+            self.rect.max - vec2(if small { 40.0 } else { 90.0 }, foot),
         );
         if !area.is_positive() {
             area = Rect::from_center_size(self.rect.center(), vec2(40.0, 40.0));
@@ -124,7 +147,13 @@ impl Parts {
 
 /// Shows every part.
 pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, placed: &Placed, parts: &Parts) {
+    if cx.state.train.presenter {
+        plane_names(ui, cx, placed, parts);
+        return;
+    }
     caption(ui, cx, placed, parts);
+    views(ui, cx, parts);
+    plane_names(ui, cx, placed, parts);
     if cx.state.layers.ledger {
         blocks(ui, cx, parts);
     }
@@ -144,7 +173,79 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, placed: &Placed, parts: &Parts) {
     if let Some(rect) = parts.legend {
         legend::show(ui, cx, placed, rect);
     }
-    scale(ui, cx, placed, parts);
+    if parts.caption.is_none() {
+        scale(ui, cx, placed, parts);
+    }
+}
+
+/// Names of the four planes at their front left corners.
+fn plane_names(ui: &Ui, cx: &Cx<'_>, placed: &Placed, parts: &Parts) {
+    if placed.transform.ground.layers < 0.6 {
+        return;
+    }
+    let style = Style::strong(13.0, cx.theme.text1);
+    for (plane, name) in layers::NAMES {
+        let [front, ..] = layers::corners(placed, parts.rect, plane);
+        let at = front + vec2(30.0, -14.0);
+        text::text(ui, at, Align2::LEFT_CENTER, &style, name);
+    }
+    let at = layers::server(placed, parts.rect) + vec2(28.0, -6.0);
+    let strong = Style::strong(12.0, cx.theme.text1);
+    text::text(ui, at, Align2::LEFT_CENTER, &strong, "Cloud server");
+}
+
+/// Switches between the three views.
+fn views(ui: &mut Ui, cx: &mut Cx<'_>, parts: &Parts) {
+    let count = WorldView::ALL.len() as f32;
+    let gap = if cx.compact { 4.0 } else { 6.0 };
+    let width = (parts.views.width() - gap * (count - 1.0)) / count;
+    for (index, view) in WorldView::ALL.into_iter().enumerate() {
+        let (letter, name) = view.name();
+        let x = parts.views.min.x + index as f32 * (width + gap);
+        let cell = Rect::from_min_size(
+            pos2(x, parts.views.min.y),
+            vec2(width, parts.views.height()),
+        );
+        let chosen = cx.state.morph.to == view;
+        let response = ui.interact(cell, ui.id().with(("view", index)), egui::Sense::click());
+        response.widget_info(|| {
+            let kind = egui::WidgetType::RadioButton;
+            egui::WidgetInfo::selected(kind, true, chosen, format!("View {name}"))
+        });
+        let (fill, edge) = if chosen {
+            (cx.theme.raised, cx.theme.text3)
+        } else {
+            (cx.theme.base, cx.theme.rule)
+        };
+        ui.painter().rect(
+            cell,
+            CornerRadius::same(4),
+            fill,
+            Stroke::new(1.0, edge),
+            StrokeKind::Inside,
+        );
+        let strong = Style::strong(12.0, cx.theme.text1);
+        if cx.compact {
+            let middle = cell.center();
+            text::text(ui, middle, Align2::CENTER_CENTER, &strong, letter);
+        } else {
+            let at = cell.left_center() + vec2(9.0, 0.0);
+            text::text(ui, at, Align2::LEFT_CENTER, &strong, letter);
+            let ink = if chosen {
+                cx.theme.text1
+            } else {
+                cx.theme.text2
+            };
+            let style = Style::body(12.0, ink);
+            let at = cell.left_center() + vec2(24.0, 0.0);
+            let room = width - 28.0;
+            text::text_within(ui, at, Align2::LEFT_CENTER, &style, room, name);
+        }
+        if response.clicked() {
+            let at_once = cx.state.reduce_motion;
+            cx.state.morph.turn(view, at_once);
+        }
+    }
 }
 
 fn caption(ui: &Ui, cx: &Cx<'_>, placed: &Placed, parts: &Parts) {
@@ -158,7 +259,11 @@ fn caption(ui: &Ui, cx: &Cx<'_>, placed: &Placed, parts: &Parts) {
         at,
         Align2::LEFT_TOP,
         &Style::strong(13.0, cx.theme.text1),
-        "Single-line on map",
+        match cx.state.morph.to {
+            WorldView::SingleLine => "Single-line on map",
+            WorldView::Neighbourhood => "Neighbourhood, tilted",
+            WorldView::Layers => "Four-layer view",
+        },
     );
     let solar = scene.homes.iter().filter(|home| home.pv_kw > 0.0).count();
     let dead = cx

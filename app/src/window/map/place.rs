@@ -1,5 +1,7 @@
 //! Where everything stands on the screen for one camera.
 
+use std::collections::BTreeMap;
+
 use egui::{Pos2, Rect, Vec2, pos2, vec2};
 use gridloom_core::view::SceneView;
 
@@ -28,6 +30,8 @@ pub struct Placed {
     pub detail: Detail,
     /// Edge of a house, px.
     pub house_px: f32,
+    /// Customers as points whatever the scale.
+    pub dots: bool,
     /// Scale of ribbons and chevrons: thinner where the streets are close.
     pub strength: f32,
     /// Simplified points per run.
@@ -54,6 +58,19 @@ pub struct Anchors {
     batteries_px: Vec<Vec2>,
     /// Per cluster: its LG-Aggregator, m.
     aggregators_m: Vec<(f64, f64)>,
+}
+
+/// Layers of the paper's architecture, from the ground up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plane {
+    /// Grid infrastructure layer.
+    Grid = 0,
+    /// Edge computing layer.
+    Edge = 1,
+    /// Cloud computing layer.
+    Cloud = 2,
+    /// Distributed ledger overlay.
+    Ledger = 3,
 }
 
 /// Size of the shared battery's symbol, px.
@@ -92,7 +109,9 @@ impl Placed {
             transform,
             detail,
             house_px,
-            strength: (transform.camera.px_per_m / CLOSE_PX_PER_M).clamp(0.55, 1.0) as f32,
+            dots: transform.ground.layers > 0.5,
+            strength: ((transform.camera.px_per_m / CLOSE_PX_PER_M).clamp(0.55, 1.0)
+                * (1.0 - 0.4 * transform.ground.layers)) as f32,
             runs: Vec::new(),
             run_buses: Vec::new(),
             homes: Vec::new(),
@@ -125,12 +144,16 @@ impl Placed {
                 .shared_batteries
                 .iter()
                 .zip(&anchors.batteries_px)
-                .map(|(battery, offset)| (at(battery.bus), at(battery.bus) + *offset))
+                .map(|(battery, offset)| {
+                    let bus = at(battery.bus);
+                    let flat = vec2(1.0, transform.ground.squash as f32);
+                    (bus, bus + *offset * flat)
+                })
                 .collect();
             placed.aggregators = anchors
                 .aggregators_m
                 .iter()
-                .map(|m| transform.px(*m))
+                .map(|m| transform.px(*m) - placed.lift(Plane::Edge))
                 .collect();
         } else {
             let mut space = placed.obstacles();
@@ -138,6 +161,15 @@ impl Placed {
             placed.place_aggregators(scene, &mut space);
         }
         placed
+    }
+
+    /// How far a plane lies above the ground, px.
+    pub fn lift(&self, plane: Plane) -> Vec2 {
+        let ground = &self.transform.ground;
+        // The ground is drawn `drop_px` below the middle of the world; four planes
+        // two thirds of that apart fill it.
+        let pitch = ground.drop_px as f32 * 0.66;
+        vec2(0.0, pitch * plane as u8 as f32)
     }
 
     /// The free places found here, for other cameras.
@@ -203,25 +235,46 @@ impl Placed {
             })
             .collect();
         let apart = self.house_px * 1.5;
+        // Only houses of neighbouring cells can be too near each other.
+        let cell = |at: Pos2| ((at.x / apart).floor() as i32, (at.y / apart).floor() as i32);
         for _ in 0..12 {
+            let mut cells: BTreeMap<(i32, i32), Vec<usize>> = BTreeMap::new();
+            for (index, at) in self.homes.iter().enumerate() {
+                cells.entry(cell(*at)).or_default().push(index);
+            }
+            let mut moved = false;
             for a in 0..self.homes.len() {
-                for b in a + 1..self.homes.len() {
-                    let d = self.homes[b] - self.homes[a];
-                    let length = d.length();
-                    if length < apart {
-                        // Two customers on one bus stand side by side.
-                        let way = if length > 0.5 {
-                            d / length
-                        } else {
-                            vec2(1.0, 0.0)
-                        };
-                        let push = way * ((apart - length) * 0.26);
-                        self.homes[a] -= push;
-                        self.homes[b] += push;
+                let (x, y) = cell(self.homes[a]);
+                for (dx, dy) in (-1..=1).flat_map(|dx| (-1..=1).map(move |dy| (dx, dy))) {
+                    let near = cells.get(&(x + dx, y + dy)).into_iter().flatten();
+                    for &b in near.filter(|&&b| b > a) {
+                        moved |= self.push_apart(a, b, apart);
                     }
                 }
             }
+            if !moved {
+                break;
+            }
         }
+    }
+
+    /// Moves two houses away from each other; returns whether they were too near.
+    fn push_apart(&mut self, a: usize, b: usize, apart: f32) -> bool {
+        let d = self.homes[b] - self.homes[a];
+        let length = d.length();
+        if length >= apart {
+            return false;
+        }
+        // Two customers on one bus stand side by side.
+        let way = if length > 0.5 {
+            d / length
+        } else {
+            vec2(1.0, 0.0)
+        };
+        let push = way * ((apart - length) * 0.26);
+        self.homes[a] -= push;
+        self.homes[b] += push;
+        true
     }
 
     /// The drawing so far, as occupied space around everything.

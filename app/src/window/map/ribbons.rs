@@ -159,7 +159,7 @@ pub fn thick_line(points: &[Pos2], width: f32, colour: Color32, out: &mut Vec<Sh
 }
 
 /// A conductor without supply.
-fn dashed(points: &[Pos2], service: bool, theme: &Theme, out: &mut Vec<Shape>) {
+pub fn dashed(points: &[Pos2], service: bool, theme: &Theme, out: &mut Vec<Shape>) {
     let (w, dash, gap) = if service {
         (1.25, 3.0, 3.0)
     } else {
@@ -197,6 +197,9 @@ pub fn along(points: &[Pos2], lengths: &[f32], at: f32) -> Option<(Pos2, Vec2)> 
     Some((a + dir * (at - lengths[next - 1]), dir))
 }
 
+/// An arrow head: run, place, direction, size.
+type Head = (usize, Pos2, Vec2, f32);
+
 /// Moving arrow heads, kept clear of breakers.
 pub fn chevrons(
     flows: &[Flow],
@@ -206,9 +209,39 @@ pub fn chevrons(
     phase: &[f32],
     out: &mut Vec<Shape>,
 ) {
+    for (_, tip, dir, size) in heads(flows, net, placed, phase).into_iter().rev() {
+        arrow_head(tip, dir, size, theme.chevron, theme.base, out);
+    }
+}
+
+/// Runs above 1 % of their rating that show their direction in a still
+/// picture, and all of them that are long enough to show anything.
+pub fn readable(flows: &[Flow], net: &Net, placed: &Placed) -> (usize, usize) {
+    let heads = heads(flows, net, placed, &[]);
+    let (mut shown, mut all) = (0, 0);
+    for (index, (flow, points)) in flows.iter().zip(&placed.runs).enumerate() {
+        let long = cumulative(points).last().copied().unwrap_or(0.0);
+        let Some(size) = chevron_size(*flow).map(|s| s * placed.strength) else {
+            continue;
+        };
+        if flow.loading > 0.01 && long >= size * 2.0 {
+            all += 1;
+            // A head of a neighbour within reach tells the same flow.
+            let near = |(run, at, ..): &Head| {
+                *run == index || points.iter().any(|p| (*p - *at).length() < 24.0)
+            };
+            shown += usize::from(heads.iter().any(near));
+        }
+    }
+    (shown, all)
+}
+
+/// Where the heads stand.
+fn heads(flows: &[Flow], net: &Net, placed: &Placed, phase: &[f32]) -> Vec<Head> {
     let mut order: Vec<usize> = (0..net.runs.len().min(flows.len())).collect();
     order.sort_by(|&a, &b| flows[b].p_kw.abs().total_cmp(&flows[a].p_kw.abs()));
-    let mut heads: Vec<(Pos2, Vec2, f32)> = Vec::new();
+    let mut heads: Vec<Head> = Vec::new();
+    let mut crowd = Crowd::default();
     for index in order {
         let flow = flows[index];
         let Some(size) = chevron_size(flow).map(|size| size * placed.strength) else {
@@ -232,18 +265,41 @@ pub fn chevrons(
                 .iter()
                 .any(|(m, _)| (*m - tip).length() < 9.0 + size * 0.4);
             // Where two runs meet, the larger flow's head stands for both.
-            let crowded = heads
-                .iter()
-                .any(|(at, _, other)| (*at - tip).length() < (size + other) * 0.5 + 5.0);
-            if near_breaker || crowded {
+            if near_breaker || !crowd.take(tip, size) {
                 continue;
             }
             let dir = if flow.p_kw < 0.0 { -dir } else { dir };
-            heads.push((tip, dir, size));
+            heads.push((index, tip, dir, size));
         }
     }
-    for (tip, dir, size) in heads.into_iter().rev() {
-        arrow_head(tip, dir, size, theme.chevron, theme.base, out);
+    heads
+}
+
+/// Places taken by heads, by cells of the picture, so that thousands of heads
+/// are compared with their neighbours only.
+#[derive(Default)]
+struct Crowd(std::collections::BTreeMap<(i32, i32), Vec<(Pos2, f32)>>);
+
+impl Crowd {
+    /// Edge of a cell: two largest heads and their distance.
+    const CELL: f32 = 32.0;
+
+    /// Takes a place, unless another head is too near.
+    fn take(&mut self, at: Pos2, size: f32) -> bool {
+        let cell = |v: f32| (v / Self::CELL).floor() as i32;
+        let (x, y) = (cell(at.x), cell(at.y));
+        for dx in -1..=1 {
+            for dy in -1..=1 {
+                let near = self.0.get(&(x + dx, y + dy)).into_iter().flatten();
+                for (other, other_size) in near {
+                    if (*other - at).length() < (size + other_size) * 0.5 + 5.0 {
+                        return false;
+                    }
+                }
+            }
+        }
+        self.0.entry((x, y)).or_default().push((at, size));
+        true
     }
 }
 

@@ -1,11 +1,12 @@
 //! Houses, breakers, transformer, battery and aggregators.
 
 use egui::{Color32, CornerRadius, Pos2, Rect, Shape, Stroke, StrokeKind, Vec2, pos2, vec2};
-use gridloom_core::view::{HomeState, HomeView, ViewModel};
+use gridloom_core::view::{BoundValue, HomeState, HomeView, ViewModel};
 use gridloom_model::scene::HomeKind;
 
 use super::camera::{Detail, HOUSE_M};
 use super::place::{BATTERY_SIZE, Placed};
+use super::prism;
 use super::ribbons::{self, Flow};
 use crate::window::theme::Theme;
 
@@ -19,9 +20,12 @@ pub fn symbols(view: &ViewModel, placed: &Placed, theme: &Theme, out: &mut Vec<S
     if placed.detail > Detail::Community {
         for ((home, at), index) in scene.homes.iter().zip(&placed.homes).zip(0..) {
             let state = view.homes.get(index);
-            let small = HOUSE_M * placed.transform.camera.px_per_m < 7.0;
+            let small = placed.dots || HOUSE_M * placed.transform.camera.px_per_m < 7.0;
             if small {
                 dot(*at, state, theme, out);
+            } else if placed.transform.ground.rise > 0.02 {
+                let rise = placed.transform.ground.rise as f32;
+                prism::building(*at, placed.house_px, rise, home, state, theme, out);
             } else {
                 house(
                     *at,
@@ -32,6 +36,10 @@ pub fn symbols(view: &ViewModel, placed: &Placed, theme: &Theme, out: &mut Vec<S
                     theme,
                     out,
                 );
+            }
+            if let Some(bound) = state.and_then(|state| state.bound.as_ref()) {
+                let size = if small { 8.0 } else { placed.house_px };
+                device(*at, size, bound, theme, out);
             }
         }
     }
@@ -45,6 +53,34 @@ pub fn symbols(view: &ViewModel, placed: &Placed, theme: &Theme, out: &mut Vec<S
         let state = view.mlmds.get(index);
         let closed = state.is_none_or(|m| m.closed);
         breaker(*at, *along, closed, theme, out);
+    }
+}
+
+/// A physical device at a customer, at the upper right: filled while its value
+/// is good and fresh, hollow and crossed out otherwise.
+fn device(at: Pos2, size: f32, bound: &BoundValue, theme: &Theme, out: &mut Vec<Shape>) {
+    let half = 3.5;
+    let centre = at + vec2(size * 0.5 + half, -size * 0.5);
+    let square = Rect::from_center_size(centre, Vec2::splat(2.0 * half));
+    let trusted = bound.good && bound.age_s.is_finite();
+    let (fill, ink) = if trusted {
+        (theme.text1, theme.text1)
+    } else {
+        (theme.base, theme.text3)
+    };
+    out.push(Shape::rect_filled(square, CornerRadius::same(1), fill));
+    let line = Stroke::new(1.25, ink);
+    out.push(Shape::rect_stroke(
+        square,
+        CornerRadius::same(1),
+        line,
+        StrokeKind::Inside,
+    ));
+    if !trusted {
+        out.push(Shape::line_segment(
+            [square.left_top(), square.right_bottom()],
+            line,
+        ));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is known about each kind of entity.
 
-use gridloom_core::view::{Selected, ViewModel};
+use gridloom_core::view::{EdgeView, Selected, ViewModel};
 use gridloom_model::scene::HomeKind;
 
 use super::selection::Fact;
@@ -52,6 +52,10 @@ pub fn kind(view: &ViewModel, what: Selected) -> String {
             let name = view.ledgers.get(ledger).map_or("", |l| l.id.as_str());
             format!("block of ledger {name}")
         }
+        Selected::Transaction(ledger, ..) => {
+            let name = view.ledgers.get(ledger).map_or("", |l| l.id.as_str());
+            format!("transaction of ledger {name}")
+        }
     }
 }
 
@@ -65,7 +69,7 @@ pub fn known(view: &ViewModel, what: Selected) -> bool {
         Selected::Aggregator(i) => i < scene.clusters.len(),
         Selected::Transformer(i) => i < scene.transformers.len(),
         Selected::Line(i) => i < scene.lines.len(),
-        Selected::Block(i, _) => i < view.ledgers.len(),
+        Selected::Block(i, _) | Selected::Transaction(i, ..) => i < view.ledgers.len(),
     }
 }
 
@@ -139,7 +143,7 @@ pub fn of(view: &ViewModel, what: Selected) -> Vec<Fact> {
         Selected::Aggregator(i) => aggregator(view, i),
         Selected::Transformer(i) => transformer(view, i),
         Selected::Line(i) => line(view, i),
-        Selected::Block(..) => Vec::new(),
+        Selected::Block(..) | Selected::Transaction(..) => Vec::new(),
     }
 }
 
@@ -212,7 +216,7 @@ fn shared_battery(view: &ViewModel, index: usize) -> Vec<Fact> {
     ) else {
         return Vec::new();
     };
-    vec![
+    let mut facts = vec![
         voltage(state.v_pu),
         power("Power", state.p_kw, battery.max_kw),
         share(
@@ -220,7 +224,9 @@ fn shared_battery(view: &ViewModel, index: usize) -> Vec<Fact> {
             state.soc,
             format!("{} kWh", text::plain(battery.capacity_kwh, 0)),
         ),
-    ]
+    ];
+    facts.extend(super::island_facts::unit(view, index));
+    facts
 }
 
 fn mlmd(view: &ViewModel, index: usize) -> Vec<Fact> {
@@ -254,7 +260,25 @@ fn mlmd(view: &ViewModel, index: usize) -> Vec<Fact> {
     } else {
         Fact::plain("Through", "open".to_owned(), "breaker open")
     };
-    vec![voltage(state.v_pu), through, line_current, unbalance]
+    let mut facts = vec![voltage(state.v_pu), through, line_current, unbalance];
+    facts.extend(super::island_facts::main_switch(view, index));
+    if let Some(bound) = &state.bound {
+        let position = if bound.closed { "closed" } else { "open" };
+        let agrees = if bound.closed == state.closed {
+            "as the model"
+        } else {
+            "NOT as the model"
+        };
+        let note = if bound.good {
+            format!("{agrees}, {} s", text::plain(bound.age_s, 1))
+        } else {
+            "bad".to_owned()
+        };
+        let position = if bound.good { position } else { "unknown" };
+        facts.push(Fact::plain("Real breaker", position.to_owned(), &note));
+    }
+    facts.extend(super::protection_facts::mlmd(view, index));
+    facts
 }
 
 fn aggregator(view: &ViewModel, index: usize) -> Vec<Fact> {
@@ -280,7 +304,19 @@ fn aggregator(view: &ViewModel, index: usize) -> Vec<Fact> {
     }
     if let Some(price) = view.prices.get(index) {
         let words = format!("{} ct", text::plain(price.scalar as f64 / 1e4, 2));
-        facts.push(Fact::plain("Price", words, &format!("slot {}", price.slot)));
+        let note = if price.island { ", no grid" } else { "" };
+        let note = format!("slot {}{note}", price.slot);
+        facts.push(Fact::plain("Price", words, &note));
+        let expected = format!(
+            "{} / {} kWh",
+            text::plain(price.expected_demand_kwh, 1),
+            text::plain(price.expected_supply_kwh, 1)
+        );
+        facts.push(Fact::plain("Expected", expected, "demand / supply"));
+        if let Some(share) = price.forecast_share {
+            let words = format!("{} %", text::plain(share * 100.0, 0));
+            facts.push(Fact::plain("Forecast error", words, "of the slot before's"));
+        }
     }
     if let Some(lag) = view.ledger_lag_s.get(index) {
         facts.push(Fact::plain(
@@ -288,6 +324,46 @@ fn aggregator(view: &ViewModel, index: usize) -> Vec<Fact> {
             format!("{} s", text::plain(*lag, 1)),
             "meter to final record",
         ));
+    }
+    if let Some(edge) = view.edges.get(index) {
+        facts.extend(cloud(edge));
+    }
+    facts
+}
+
+/// The way of an LG-Aggregator to the cloud.
+fn cloud(edge: &EdgeView) -> Vec<Fact> {
+    let ago = |s: f64| format!("{} s ago", text::plain(s, 0));
+    let heard = edge.heard_s.map_or_else(|| "never".to_owned(), ago);
+    let state = match edge.alone_s {
+        Some(_) => "alone",
+        None => "answers",
+    };
+    let mut facts = vec![Fact::plain("Cloud", state.to_owned(), &heard)];
+    let waiting = if edge.dropped > 0 {
+        format!("intervals, {} given up", edge.dropped)
+    } else {
+        "intervals".to_owned()
+    };
+    facts.push(Fact::plain(
+        "For the cloud",
+        edge.waiting.to_string(),
+        &waiting,
+    ));
+    let every = match edge.threshold_wh {
+        0 => format!("every {}", edge.every),
+        wh => format!("every {} or by {wh} Wh", edge.every),
+    };
+    let version = format!("strategy {}", edge.strategy);
+    facts.push(Fact::plain("Reports", every, &version));
+    if edge.grid_version > 0 {
+        let load = format!("{} kW", text::signed(edge.grid_kw, 1));
+        let note = format!(
+            "state {}, {} s old",
+            edge.grid_version,
+            text::plain(edge.grid_age_s, 0)
+        );
+        facts.push(Fact::plain("Whole grid", load, &note));
     }
     facts
 }
@@ -365,6 +441,8 @@ pub fn quality(view: &ViewModel, what: Selected) -> Option<(bool, String)> {
             let age = age(state.reading_age_s);
             Some(if state.silent {
                 (false, format!("silent, last reading {age} s ago"))
+            } else if state.late {
+                (false, format!("late, last reading {age} s ago"))
             } else {
                 (true, format!("good, read {age} s ago by {by}"))
             })

@@ -130,15 +130,25 @@ pub fn prices(ui: &Ui, cx: &Cx<'_>, column: &mut Column, cluster: usize) {
             row(ui, cx, column, kind.label(), &words(price));
         }
     }
-    let (low, high) = cx.view.scene.price_bounds;
+    let (low, high) = prices.bounds;
     let bounds = format!("{} to {}", words(low), words(high));
-    row(ui, cx, column, "always within", &bounds);
+    let label = if prices.island {
+        "without a grid within"
+    } else {
+        "within"
+    };
+    row(ui, cx, column, label, &bounds);
     column.y += 8.0;
 }
 
 /// A block in full.
 pub fn block(ui: &Ui, cx: &mut Cx<'_>, column: &mut Column, ledger: usize, height: u64) {
-    let prepared = details(cx.view, Selected::Block(ledger, height)).and_then(|d| d.block.as_ref());
+    let prepared = cx
+        .view
+        .selection
+        .as_ref()
+        .and_then(|details| details.block.as_ref())
+        .filter(|block| block.height == height);
     let listed = || {
         cx.view
             .ledgers

@@ -3,10 +3,14 @@
 pub mod alarms;
 pub mod balance;
 pub mod banner;
+mod device_tools;
+pub mod devices;
 pub mod facts;
+mod island_facts;
 pub mod ledger_side;
 pub mod limits;
 pub mod operate;
+mod protection_facts;
 pub mod selection;
 pub mod status;
 pub mod strip;

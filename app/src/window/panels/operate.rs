@@ -19,6 +19,35 @@ pub fn command(view: &ViewModel, pending: &PendingSwitch) -> Option<Command> {
     })
 }
 
+/// Why a breaker must not be operated now; empty when nothing stands against it.
+pub fn interlocks(view: &ViewModel, mlmd: usize, open: bool) -> Vec<String> {
+    let mut out = Vec::new();
+    let Some(spec) = view.scene.mlmds.get(mlmd) else {
+        return out;
+    };
+    if view.tick < view.head {
+        out.push("The past is shown: operating here makes a branch".to_owned());
+    }
+    if !view.grid.converged {
+        out.push("The power flow has no solution: values cannot be trusted".to_owned());
+    }
+    let state = view.mlmds.get(mlmd);
+    if !open && state.is_some_and(|m| m.v_pu.is_none()) {
+        let above = spec.parent.and_then(|p| view.scene.mlmds.get(p));
+        let name = above.map_or("the source", |m| m.id.as_str());
+        out.push(format!(
+            "Nothing comes from {name}: closing supplies nobody"
+        ));
+    }
+    let over = view.alarms.iter().any(|a| {
+        a.active && a.place == Some(Selected::Mlmd(mlmd)) && a.title.contains("above its limit")
+    });
+    if !open && over {
+        out.push("It carried more than its limit: it would open again".to_owned());
+    }
+    out
+}
+
 /// First step: ask. Second step: send.
 pub fn ask(cx: &mut Cx<'_>, open: bool) {
     let Some(Selected::Mlmd(mlmd)) = cx.state.selected else {
@@ -81,7 +110,7 @@ pub fn buttons(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, what: Selected) {
         third(2.0),
         "Frame",
         "F",
-        !matches!(what, Selected::Block(..)),
+        !matches!(what, Selected::Block(..) | Selected::Transaction(..)),
     ) {
         cx.state.frame_selection = true;
     }
@@ -139,17 +168,23 @@ fn strip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, row: Rect, pending: &PendingSwitc
         &words,
     );
     let style = Style::body(11.0, cx.theme.text2);
-    let names = fitting(
-        ui,
-        &style,
-        row.width(),
-        &behind_names(cx.view, pending.mlmd),
-    );
-    text::text(
+    // What speaks against it stands where else the customers are named.
+    let against = interlocks(cx.view, pending.mlmd, pending.open);
+    let names = match against.first() {
+        Some(reason) => reason.clone(),
+        None => fitting(
+            ui,
+            &style,
+            row.width(),
+            &behind_names(cx.view, pending.mlmd),
+        ),
+    };
+    text::text_within(
         ui,
         at + vec2(0.0, 37.0),
         Align2::LEFT_CENTER,
         &style,
+        row.width(),
         &names,
     );
     let half = (row.width() - 8.0) * 0.5;

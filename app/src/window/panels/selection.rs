@@ -72,10 +72,11 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         let mut column = Column::inside(area);
         column.heading(ui, cx, "SELECTION", "Tab next asset");
         title(ui, cx, &mut column, what);
-        if let Selected::Block(ledger, height) = what {
+        if let Selected::Block(ledger, height) | Selected::Transaction(ledger, height, _) = what {
             ledger_side::block(ui, cx, &mut column, ledger, height);
         } else {
             values(ui, cx, &mut column, what);
+            notice(ui, cx, &mut column, what);
             trends(ui, cx, &mut column, what);
             why(ui, cx, &mut column, what);
             if let Selected::Aggregator(cluster) = what {
@@ -131,7 +132,7 @@ fn values(ui: &Ui, cx: &Cx<'_>, column: &mut Column, what: Selected) {
     let value_x = column.left + if wide { 148.0 } else { 136.0 };
     for fact in facts::of(cx.view, what) {
         let y = column.y + 12.0;
-        text::text(
+        let name = text::text(
             ui,
             pos2(column.left, y),
             Align2::LEFT_CENTER,
@@ -139,6 +140,15 @@ fn values(ui: &Ui, cx: &Cx<'_>, column: &mut Column, what: Selected) {
             fact.name,
         );
         let style = Style::strong(14.0, cx.theme.text1);
+        if text::width(ui, &style, &fact.value) > value_x - name.max.x - 8.0 {
+            // Words instead of a figure: they wrap, with their note behind them.
+            let words = format!("{}   {}", fact.value, fact.note);
+            let ink = Style::body(12.0, cx.theme.text1);
+            let at = pos2(column.left + 72.0, column.y + 4.0);
+            let shown = text::paragraph(ui, at, &ink, column.right - at.x, words.trim());
+            column.y = shown.max.y + 6.0;
+            continue;
+        }
         text::text(
             ui,
             pos2(value_x, y),
@@ -204,6 +214,22 @@ fn values(ui: &Ui, cx: &Cx<'_>, column: &mut Column, what: Selected) {
         );
         column.y += 26.0;
     }
+}
+
+/// What the meter's own display says: the household sees it, so does the operator.
+fn notice(ui: &Ui, cx: &Cx<'_>, column: &mut Column, what: Selected) {
+    let Selected::Home(home) = what else { return };
+    let Some(words) = cx.view.homes.get(home).and_then(|h| h.notice.as_ref()) else {
+        return;
+    };
+    let ink = Style::body(12.0, cx.theme.text2);
+    let at = pos2(column.left, column.y + 12.0);
+    let shown = text::text(ui, at, Align2::LEFT_CENTER, &ink, "Meter display");
+    let at = pos2(shown.max.x + 12.0, column.y + 4.0);
+    let style = Style::strong(12.0, cx.theme.text1);
+    let room = column.right - at.x;
+    let shown = text::paragraph(ui, at, &style, room, words);
+    column.y = shown.max.y + 8.0;
 }
 
 fn trends(ui: &Ui, cx: &Cx<'_>, column: &mut Column, what: Selected) {

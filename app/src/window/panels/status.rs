@@ -3,6 +3,7 @@
 use egui::{Align2, CornerRadius, Rect, Stroke, Ui, pos2, vec2};
 
 use crate::window::draw;
+use crate::window::state::Workspace;
 use crate::window::text::{self, Style};
 use crate::window::ui::Cx;
 
@@ -75,10 +76,12 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
 
 /// How long ago the alarms were looked at; the first thing to go.
 fn engine(pen: &mut Pen<'_>, cx: &Cx<'_>) {
-    let age = format!(
-        "alarms checked {} s ago",
-        text::plain(cx.playback.alarms_checked_s, 1)
-    );
+    let age = if cx.state.watchdog.silent() {
+        "alarms are not evaluated".to_owned()
+    } else {
+        let age_s = cx.playback.alarms_checked_s;
+        format!("alarms checked {} s ago", text::plain(age_s, 1))
+    };
     let (heading, body) = (
         Style::heading(cx.theme.text2),
         Style::body(12.0, cx.theme.text2),
@@ -121,28 +124,18 @@ fn tabs(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
         &Style::mono(11.0, theme.text3),
         "Ctrl K",
     );
-    let tab = Rect::from_min_max(
-        pos2(find.min.x - 92.0, rect.min.y),
-        pos2(find.min.x - 4.0, rect.max.y - 1.0),
-    );
-    ui.painter()
-        .rect_filled(tab, CornerRadius::ZERO, theme.raised);
-    let foot = Rect::from_min_max(pos2(tab.min.x, tab.max.y - 2.0), tab.max);
-    ui.painter().rect_filled(foot, 0.0, theme.text1);
-    text::text(
-        ui,
-        pos2(tab.min.x + 10.0, y),
-        Align2::LEFT_CENTER,
-        &Style::mono(11.0, theme.text3),
-        "F1",
-    );
-    text::text(
-        ui,
-        pos2(tab.min.x + 28.0, y),
-        Align2::LEFT_CENTER,
-        &Style::strong(13.0, theme.text1),
-        "Operate",
-    );
+    let mut right = find.min.x - 4.0;
+    for (index, workspace) in Workspace::ALL.into_iter().enumerate().rev() {
+        let style = Style::strong(13.0, theme.text1);
+        let width = text::width(ui, &style, workspace.name()) + 40.0;
+        let tab = Rect::from_min_max(
+            pos2(right - width, rect.min.y),
+            pos2(right, rect.max.y - 1.0),
+        );
+        workspace_tab(ui, cx, tab, index, workspace);
+        right = tab.min.x;
+    }
+    let tab = Rect::from_min_max(pos2(right, rect.min.y), pos2(right, rect.max.y));
     let other = cx.state.theme.other();
     let name = match other {
         super::super::theme::ThemeName::Day => "Day",
@@ -175,6 +168,49 @@ fn tabs(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
     theme_tab.min.x
 }
 
+/// One workspace: its key, its name, and a foot under the shown one.
+fn workspace_tab(ui: &Ui, cx: &mut Cx<'_>, tab: Rect, index: usize, workspace: Workspace) {
+    let theme = cx.theme;
+    let shown = cx.state.workspace == workspace;
+    let response = ui.interact(
+        tab,
+        ui.id().with(("workspace", index)),
+        egui::Sense::click(),
+    );
+    response.widget_info(|| {
+        let kind = egui::WidgetType::RadioButton;
+        egui::WidgetInfo::selected(kind, true, shown, workspace.name())
+    });
+    if response.clicked() {
+        cx.state.workspace = workspace;
+    }
+    if shown || response.hovered() || response.has_focus() {
+        ui.painter()
+            .rect_filled(tab, CornerRadius::ZERO, theme.raised);
+    }
+    if shown {
+        let foot = Rect::from_min_max(pos2(tab.min.x, tab.max.y - 2.0), tab.max);
+        ui.painter().rect_filled(foot, 0.0, theme.text1);
+    }
+    let y = tab.center().y;
+    let key = Style::mono(11.0, theme.text3);
+    let at = pos2(tab.min.x + 10.0, y);
+    text::text(
+        ui,
+        at,
+        Align2::LEFT_CENTER,
+        &key,
+        &format!("F{}", index + 1),
+    );
+    let style = if shown {
+        Style::strong(13.0, theme.text1)
+    } else {
+        Style::body(13.0, theme.text2)
+    };
+    let at = pos2(tab.min.x + 30.0, y);
+    text::text(ui, at, Align2::LEFT_CENTER, &style, workspace.name());
+}
+
 fn title(pen: &mut Pen<'_>, cx: &Cx<'_>) {
     let scene = &cx.view.scene;
     let style = Style::strong(13.0, cx.theme.text1);
@@ -205,15 +241,28 @@ fn mode(pen: &mut Pen<'_>, cx: &Cx<'_>) {
             .circle_stroke(dot, 4.0, Stroke::new(1.5, cx.theme.text1));
     }
     pen.x += 16.0;
-    let words = if grid.grid_tied {
-        "GRID-TIED"
-    } else {
-        "ISLAND"
+    let islands = &cx.view.islands;
+    let words = match (grid.grid_tied, islands.planned, islands.islands.len()) {
+        (true, ..) => "GRID-TIED".to_owned(),
+        (false, true, 0) => "BLACKOUT".to_owned(),
+        (false, _, count) if count > 1 => format!("{count} ISLANDS"),
+        _ => "ISLAND".to_owned(),
     };
     let strong = Style::strong(13.0, cx.theme.text1);
-    pen.write(&strong, words, 10.0);
-    pen.write(&strong, &text::plain(grid.frequency_hz, 2), 6.0);
-    pen.write(&Style::body(12.0, cx.theme.text2), "Hz", 14.0);
+    let body = Style::body(12.0, cx.theme.text2);
+    pen.write(&strong, &words, 10.0);
+    if grid.frequency_hz > 0.0 {
+        pen.write(&strong, &text::plain(grid.frequency_hz, 2), 6.0);
+        pen.write(&body, "Hz", 14.0);
+    }
+    if !grid.grid_tied && !islands.islands.is_empty() {
+        let up: f64 = islands.islands.iter().map(|i| i.reserve_up_kw).sum();
+        pen.write(&body, &format!("reserve {} kW", text::plain(up, 1)), 14.0);
+    }
+    let past = cx.view.tick < cx.view.head;
+    if past && !cx.compact {
+        pen.write(&body, "shown: the past", 10.0);
+    }
     if !grid.converged {
         pen.write(&Style::strong(12.0, cx.theme.text1), "NO SOLUTION", 14.0);
     }
@@ -229,7 +278,7 @@ fn alarms(pen: &mut Pen<'_>, cx: &Cx<'_>) {
             .view
             .alarms
             .iter()
-            .filter(|a| a.active && a.priority as usize == level)
+            .filter(|a| a.active && a.state.listed() && a.priority as usize == level)
             .count();
         if !pen.fits(40.0) {
             return;
@@ -248,13 +297,12 @@ fn alarms(pen: &mut Pen<'_>, cx: &Cx<'_>) {
         pen.write(&style, &count.to_string(), 10.0);
     }
     if !cx.compact {
-        let now = cx.view.time.0;
-        let recent = cx
-            .view
-            .alarms
-            .iter()
-            .filter(|a| a.raised.0 <= now && now - a.raised.0 < 600_000)
-            .count();
+        let rates = cx.view.alarm_rates;
+        if rates.shelved > 0 {
+            let words = format!("{} shelved", rates.shelved);
+            pen.write(&Style::body(12.0, theme.text2), &words, 10.0);
+        }
+        let recent = rates.last_10_min;
         pen.write(
             &Style::body(12.0, theme.text2),
             &format!("{recent} in 10 min"),

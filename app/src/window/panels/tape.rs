@@ -295,7 +295,9 @@ fn net(painter: &Painter, cx: &Cx<'_>, axis: &Axis, track: Rect) -> String {
             Stroke::new(1.25, cx.theme.energised),
         );
     }
-    text::signed(cx.view.balance.exchange_kw, 1)
+    // Four digits leave no room for a decimal beside the name of the track.
+    let kw = cx.view.balance.exchange_kw;
+    text::signed(kw, usize::from(kw.abs() < 1_000.0))
 }
 
 /// Where the shown tick is.

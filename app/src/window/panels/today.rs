@@ -18,6 +18,17 @@ pub fn show(ui: &Ui, cx: &Cx<'_>, column: &mut Column) {
         .prices
         .first()
         .map_or(f64::NAN, |p| p.scalar as f64 / 1e4);
+    // The stability gauge: worst loop gain of the clusters; swings begin near 1.
+    let gain = cx
+        .view
+        .prices
+        .iter()
+        .filter_map(|p| p.loop_gain)
+        .reduce(f64::max);
+    let price_label = gain.map_or_else(
+        || "Local price".to_owned(),
+        |gain| format!("Price \u{b7} gain {}", text::plain(gain, 2)),
+    );
     let books = &cx.view.books;
     let balanced = if books.money_off_nano_eur == 0 && books.energy_off_wh == 0 {
         format!("balanced, {} slots", text::grouped(books.slots_settled))
@@ -36,7 +47,10 @@ pub fn show(ui: &Ui, cx: &Cx<'_>, column: &mut Column) {
             "Green wasted",
             format!("{} kWh", text::plain(t.wasted_kwh, 1)),
         ),
-        ("Local price", format!("{} ct", text::plain(price, 1))),
+        (
+            price_label.as_str(),
+            format!("{} ct", text::plain(price, 1)),
+        ),
         (
             "To neighbours",
             format!("{} kWh", text::plain(t.traded_kwh, 0)),

@@ -47,6 +47,11 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, column: &mut Column) {
         row(ui, cx, column, index, &edges);
         let rect = Rect::from_min_size(pos2(column.left, column.y), vec2(column.width(), 24.0));
         let response = ui.interact(rect, ui.id().with(("truth", index)), egui::Sense::click());
+        response.widget_info(|| {
+            let name = cx.view.scene.mlmds.get(index).map_or("", |m| m.id.as_str());
+            let words = format!("Truth of {name}");
+            egui::WidgetInfo::labeled(egui::WidgetType::Button, true, words)
+        });
         if response.clicked() {
             clicked = Some(Selected::Mlmd(index));
         }

@@ -11,9 +11,10 @@ use egui_kittest::Harness;
 use gridloom_core::playback::PlaybackState;
 use gridloom_core::view::ViewModel;
 
+use super::desk::Desk;
 use super::fixture;
 use super::state::{UiAction, UiState};
-use super::text::{Painted, TextLog, log_id};
+use super::text::{self, Painted};
 use super::theme::Themes;
 use super::{fonts, ui};
 
@@ -21,6 +22,7 @@ use super::{fonts, ui};
 struct Shown {
     view: ViewModel,
     playback: PlaybackState,
+    desk: Desk,
     ui: UiState,
     themes: Themes,
     ready: bool,
@@ -35,6 +37,7 @@ impl Shown {
                 speed: 60.0,
                 ..PlaybackState::default()
             },
+            desk: Desk::default(),
             ui: UiState::default(),
             themes: Themes::built_in(),
             ready: false,
@@ -68,12 +71,20 @@ fn window(shown: Shown, size: (f32, f32)) -> Harness<'static, Shown> {
                 let Shown {
                     view,
                     playback,
+                    desk,
                     ui,
                     themes,
                     actions,
                     ..
                 } = shown;
-                actions.extend(ui::operate(&mut root, view, *playback, ui, themes, true));
+                let pass = ui::Shown {
+                    view,
+                    playback: *playback,
+                    desk,
+                    themes,
+                    paint_world: true,
+                };
+                actions.extend(ui::show(&mut root, &pass, ui));
             },
             shown,
         );
@@ -83,11 +94,7 @@ fn window(shown: Shown, size: (f32, f32)) -> Harness<'static, Shown> {
 
 /// Text painted in the last pass.
 fn painted(harness: &Harness<'_, Shown>) -> Vec<Painted> {
-    harness.ctx.data_mut(|data| {
-        data.get_temp_mut_or_default::<TextLog>(log_id())
-            .entries
-            .clone()
-    })
+    text::painted(&harness.ctx)
 }
 
 /// The sizes that must hold: smallest, the window's own, the design's.

@@ -1,9 +1,9 @@
 use egui::Key;
 use egui::accesskit::Role;
 use egui_kittest::kittest::Queryable;
-use gridloom_core::command::Command;
 use gridloom_core::playback::PlaybackCommand;
-use gridloom_core::view::{HomeState, Priority, Selected, ViewModel};
+use gridloom_core::view::{AlarmState, HomeState, Priority, Selected, ViewModel};
+use gridloom_core::{AlarmCommand, Command};
 use gridloom_units::{DeviceId, Tick};
 
 use super::*;
@@ -279,14 +279,17 @@ fn a_click_on_the_tape_seeks() {
 }
 
 #[test]
-fn acknowledging_removes_the_banner() {
+fn acknowledging_is_a_command_and_removes_the_banner() {
     let mut view = at(12.0);
     open_alarm(&mut view);
     let mut harness = window(Shown::new(view), (1_920.0, 1_080.0));
     let before = harness.state().ui.world_rect.map(|r| r.min.y);
     harness.key_press(Key::A);
     harness.run_steps(2);
-    assert!(harness.state().ui.acked.contains(&9));
+    let ack = UiAction::Command(Command::Alarm(AlarmCommand::Acknowledge(9)));
+    assert_eq!(harness.state().actions, vec![ack]);
+    harness.state_mut().view.alarms[0].state = AlarmState::Acknowledged;
+    harness.run_steps(2);
     let after = harness.state().ui.world_rect.map(|r| r.min.y);
     assert_eq!((before, after), (Some(80.0), Some(40.0)));
 }

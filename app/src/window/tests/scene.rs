@@ -7,6 +7,7 @@ use gridloom_units::Tick;
 
 use super::panels::check_texts;
 use super::*;
+use crate::window::state::{Workspace, WorldView};
 
 fn akerby() -> Twin {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenes/akerby.scene.ron");
@@ -83,4 +84,63 @@ fn drawn_power_balances_at_every_house() {
             home.id, state.net_kw
         );
     }
+}
+
+/// Train and Engineer on the default scene: nothing overlaps, nothing leaves
+/// its place. Rows of lists that people widen themselves may be shortened.
+#[test]
+fn the_other_workspaces_fit_every_size() {
+    let mut twin = akerby();
+    twin.run_until(Tick(1_000_000 / twin.tick_ms()));
+    for workspace in [Workspace::Train, Workspace::Engineer] {
+        for selected in [None, Some(Selected::Home(12)), Some(Selected::Block(0, 20))] {
+            let view = twin.view(selected);
+            for size in SIZES {
+                let mut shown = Shown::new(view.clone());
+                shown.ui.selected = selected;
+                shown.ui.workspace = workspace;
+                shown.ui.engineer.open.insert("M4 area".into(), true);
+                let harness = window(shown, size);
+                let mut texts = painted(&harness);
+                texts.iter_mut().for_each(|text| text.cut = false);
+                let case = format!("{} {selected:?}", workspace.name());
+                check_texts(&texts, size, &case);
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_change_workspace_and_view_and_keep_the_selection() {
+    let mut twin = akerby();
+    twin.run_until(Tick(30));
+    let selected = Some(Selected::Home(3));
+    let mut shown = Shown::new(twin.view(selected));
+    shown.ui.selected = selected;
+    shown.ui.reduce_motion = true;
+    let mut harness = window(shown, (1_920.0, 1_080.0));
+    for (key, workspace) in [
+        (egui::Key::F2, Workspace::Train),
+        (egui::Key::F3, Workspace::Engineer),
+        (egui::Key::F1, Workspace::Operate),
+    ] {
+        harness.key_press(key);
+        harness.run_steps(2);
+        assert_eq!(harness.state().ui.workspace, workspace);
+        assert_eq!(harness.state().ui.selected, selected);
+    }
+    for view in [
+        WorldView::Neighbourhood,
+        WorldView::Layers,
+        WorldView::SingleLine,
+    ] {
+        harness.key_press(egui::Key::F5);
+        harness.run_steps(2);
+        assert_eq!(harness.state().ui.morph.to, view);
+    }
+    let before = harness.state().actions.len();
+    harness.key_press(egui::Key::F8);
+    harness.run_steps(2);
+    let kept = UiAction::Desk(crate::window::desk::DeskAction::Snapshot);
+    assert_eq!(harness.state().actions[before..], [kept]);
 }

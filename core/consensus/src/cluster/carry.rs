@@ -59,14 +59,24 @@ impl<C: Chain> Cluster<C> {
         }
     }
 
-    fn transmit(&mut self, from: PeerIndex, to: PeerIndex, message: &Arc<Message<C>>) {
+    pub(super) fn transmit(&mut self, from: PeerIndex, to: PeerIndex, message: &Arc<Message<C>>) {
         let (height, round) = message.height_round();
         let about = (message.kind(), height, round);
-        self.network
-            .send(self.now, Sender::Peer(from), to, message, about);
+        let bytes = self.network.counts_bytes().then(|| message.size_bytes());
+        self.network.send(
+            self.now,
+            Sender::Peer(from),
+            to,
+            message,
+            about,
+            bytes.unwrap_or(0),
+        );
     }
 
     fn broadcast(&mut self, from: PeerIndex, message: &Arc<Message<C>>) {
+        if self.misbehave(from, message) {
+            return;
+        }
         for to in 0..self.members.len() as PeerIndex {
             if to != from {
                 self.transmit(from, to, message);

@@ -10,6 +10,13 @@ use crate::node::{PeerIndex, ValidatorNode};
 impl<C: Chain> Cluster<C> {
     /// Stops a validator at once; what was not flushed is lost.
     pub fn crash(&mut self, node: PeerIndex) {
+        self.crash_torn(node, 0);
+    }
+
+    /// Stops a validator at once in the middle of a write: of what was not
+    /// flushed the first `survives` entries reached the disk whole, the next
+    /// one is torn and cut off on opening, the rest is lost.
+    pub fn crash_torn(&mut self, node: PeerIndex, survives: usize) {
         let Some(member) = self.members.get_mut(usize::from(node)) else {
             return;
         };
@@ -17,12 +24,27 @@ impl<C: Chain> Cluster<C> {
             let mut chain = validator.chain().clone();
             chain.forget_volatile();
             member.slot = Slot::Down(chain);
-            member.disk.log.truncate(member.disk.flushed);
+            let kept = member.disk.flushed + survives;
+            member.disk.log.truncate(kept);
+            member.disk.flushed = member.disk.log.len();
             if self.sabotage == Sabotage::ForgetLog {
                 member.disk.log.clear();
             }
             member.life += 1;
             self.mix(&[4, u64::from(node)]);
+        }
+    }
+
+    /// Takes the whole log away from a validator that is down, flushed or not: it may then sign
+    /// twice without knowing, so it counts as one of those that may misbehave.
+    pub fn lose_log(&mut self, node: PeerIndex) {
+        if let Some(member) = self.members.get_mut(usize::from(node))
+            && matches!(member.slot, Slot::Down(_))
+        {
+            member.disk.log.clear();
+            member.disk.flushed = 0;
+            self.faults.liars.insert(node);
+            self.mix(&[13, u64::from(node)]);
         }
     }
 
@@ -86,6 +108,11 @@ impl<C: Chain> Cluster<C> {
             self.faults.forgers.remove(&node);
         }
         self.mix(&[11, u64::from(node), u64::from(on)]);
+    }
+
+    /// Counts the bytes of messages even where links have no bandwidth.
+    pub fn count_bytes(&mut self, on: bool) {
+        self.network.count_bytes(on);
     }
 
     /// Changes latency, loss and seed of the links.

@@ -1,5 +1,6 @@
 //! One consensus group: its validators on a simulated network.
 
+mod byzantine;
 mod carry;
 mod fault;
 mod query;
@@ -20,6 +21,8 @@ use crate::network::{Due, Sender, SimNetwork};
 use crate::node::{Event, Micros, NodeConfig, PeerIndex, ValidatorNode};
 use crate::sign::{KeyPair, SigMemo};
 
+use byzantine::Lies;
+pub use byzantine::{Forge, Lie, Misconduct};
 pub use snapshot::ClusterSnapshot;
 use types::Faults;
 pub use types::{ClusterConfig, DecidedBlock, Fork, Sabotage, ValidatorStatus};
@@ -78,6 +81,7 @@ pub struct Cluster<C: Chain> {
     memo: SigMemo,
     sabotage: Sabotage,
     faults: Faults,
+    lies: Lies<C>,
     undrained: VecDeque<DecidedBlock<C::Block>>,
     undrained_dropped: u64,
     best: u64,
@@ -133,6 +137,7 @@ impl<C: Chain> Cluster<C> {
                 .trusting_all(config.sabotage == Sabotage::TrustAll),
             sabotage: config.sabotage,
             faults: Faults::default(),
+            lies: Lies::default(),
             undrained: VecDeque::new(),
             undrained_dropped: 0,
             best: chain.tip(),
@@ -165,9 +170,14 @@ impl<C: Chain> Cluster<C> {
     pub fn submit(&mut self, tx: Arc<C::Tx>) {
         let message = Arc::new(Message::Tx(tx));
         let kind = message.kind();
+        let bytes = if self.network.counts_bytes() {
+            message.size_bytes()
+        } else {
+            0
+        };
         for to in 0..self.members.len() as PeerIndex {
             self.network
-                .send(self.now, Sender::Client, to, &message, (kind, 0, 0));
+                .send(self.now, Sender::Client, to, &message, (kind, 0, 0), bytes);
         }
     }
 

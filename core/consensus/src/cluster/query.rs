@@ -72,6 +72,15 @@ impl<C: Chain> Cluster<C> {
         self.best
     }
 
+    /// Keys of the simulated validators, for decisions they approve together.
+    #[must_use]
+    pub fn keys(&self) -> Vec<crate::sign::KeyPair> {
+        self.members
+            .iter()
+            .map(|member| member.config.key.clone())
+            .collect()
+    }
+
     /// Number of validators.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::{Cluster, DecidedBlock, Disk, Faults, Fork, Member, Slot};
+use super::{Cluster, DecidedBlock, Disk, Faults, Fork, Lies, Member, Slot};
 use crate::chain::Chain;
 use crate::context::BlockId;
 use crate::message::Message;
@@ -31,6 +31,7 @@ pub struct ClusterSnapshot<C: Chain> {
     network: SimNetwork<Message<C>>,
     now: Micros,
     faults: Faults,
+    lies: Lies<C>,
     undrained: VecDeque<DecidedBlock<C::Block>>,
     undrained_dropped: u64,
     best: u64,
@@ -64,6 +65,7 @@ impl<C: Chain> Cluster<C> {
             network: self.network.clone(),
             now: self.now,
             faults: self.faults.clone(),
+            lies: self.lies.clone(),
             undrained: self.undrained.clone(),
             undrained_dropped: self.undrained_dropped,
             best: self.best,
@@ -99,6 +101,7 @@ impl<C: Chain> Cluster<C> {
         self.network = snapshot.network.clone();
         self.now = snapshot.now;
         self.faults = snapshot.faults.clone();
+        self.lies = snapshot.lies.clone();
         self.undrained = snapshot.undrained.clone();
         self.undrained_dropped = snapshot.undrained_dropped;
         self.best = snapshot.best;

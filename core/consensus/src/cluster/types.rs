@@ -32,7 +32,7 @@ pub(crate) struct Faults {
     pub equivocators: BTreeSet<PeerIndex>,
     /// Send votes in the names of others, with bad signatures.
     pub forgers: BTreeSet<PeerIndex>,
-    /// Everybody who ever was told to vote twice; evidence against them is expected.
+    /// Everybody who ever was told to misbehave, or lost its log; evidence against them is expected.
     pub liars: BTreeSet<PeerIndex>,
     /// The first honest validator found to have signed twice.
     pub double_signed: Option<Address>,

@@ -9,7 +9,8 @@ use core::{
     Resumable, Resume, SignedConsensusMsg,
 };
 use engine::{
-    CommitCertificate, Round, SignedMessage, Timeout, Validity, ValueOrigin, ValueResponse,
+    CommitCertificate, NilOrVal, Round, SignedMessage, Timeout, Validity, ValueOrigin,
+    ValueResponse, VoteType,
 };
 
 use super::{Action, Host, Micros, Mode, Phase, TimerKey, TimerKind};
@@ -103,7 +104,10 @@ impl<C: Chain> Host<C> {
             Effect::PublishConsensusMsg(message, r) => {
                 self.actions.push(Action::Flush);
                 let message = match message {
-                    SignedConsensusMsg::Vote(vote) => Message::Vote(vote),
+                    SignedConsensusMsg::Vote(vote) => {
+                        self.note_lock(&vote.message);
+                        Message::Vote(vote)
+                    }
                     SignedConsensusMsg::Proposal(offer) => Message::Proposal(offer),
                 };
                 let message = Arc::new(message);
@@ -166,6 +170,37 @@ impl<C: Chain> Host<C> {
             // Answered by `answer_pure`.
             _ => Resume::Continue,
         })
+    }
+
+    /// Remembers that we lock a value beyond the first round: all others have to
+    /// learn why in this very round, or a liar that votes twice can leave each
+    /// of us locked on something else round after round. The engine itself does
+    /// this from its tenth round on, after twenty seconds.
+    fn note_lock(&mut self, vote: &crate::context::Vote) {
+        if let (VoteType::Precommit, NilOrVal::Val(id)) = (vote.kind, vote.value)
+            && vote.round > Round::new(0)
+            && self.mode == Mode::Live
+        {
+            self.locked = Some((vote.round, id));
+        }
+    }
+
+    /// Shows the others the prevotes that made us lock, and the value.
+    pub(super) fn show_lock(&mut self, state: &core::State<Ctx>) {
+        let Some((round, id)) = self.locked.take() else {
+            return;
+        };
+        if let Some(polka) = state.driver.polka_certificate(round, &id) {
+            let message = Arc::new(Message::Polka(polka.clone()));
+            self.actions.push(Action::Broadcast(message));
+        }
+        if let Some(block) = self.blocks.get(&id) {
+            let message = Arc::new(Message::Block(Arc::clone(block)));
+            self.actions.push(Action::Broadcast(message));
+        }
+        if let Some(offer) = round.as_u32().and_then(|round| self.offers.get(&round)) {
+            self.actions.push(Action::Broadcast(Arc::clone(offer)));
+        }
     }
 
     fn append(&mut self, height: Height, input: Input<Ctx>) {

@@ -95,6 +95,8 @@ pub(crate) struct Host<C: Chain> {
     pub queue0: BoundedQueue<Height, Input<Ctx>>,
     /// A request for a block that came during replay.
     pub held_value: Option<(u64, Round)>,
+    /// A value we have just locked beyond the first round, to be shown to the others.
+    pub locked: Option<(Round, BlockId)>,
     /// Highest height somebody was seen deciding.
     pub best_seen: u64,
     /// Whom to ask next.
@@ -107,6 +109,8 @@ pub(crate) struct Host<C: Chain> {
     pub decided_at: Micros,
     /// Last time each peer was answered unasked, to answer floods once.
     pub helped: BTreeMap<PeerIndex, (u64, Micros)>,
+    /// Heights below this one are followed without voting or proposing.
+    pub silent_below: u64,
     pub counters: NodeCounters,
 }
 
@@ -171,11 +175,13 @@ impl<C: Chain> ValidatorNode<C> {
             relogged: Vec::new(),
             queue0: BoundedQueue::new(limits.future_heights, limits.future_per_height),
             held_value: None,
+            locked: None,
             best_seen: 0,
             asked: None,
             attempts: 0,
             decided_at: 0,
             helped: BTreeMap::new(),
+            silent_below: 0,
             counters: NodeCounters::default(),
         };
         Self { state, host }
@@ -196,6 +202,7 @@ impl<C: Chain> ValidatorNode<C> {
             }
             Event::Timer { key, epoch } => self.on_timer(key, epoch),
             Event::Message { from, message } => self.on_message(from, &message, now),
+            Event::Heard { from, tip } => self.on_heard(from, tip, now),
         }
         self.run(now, memo);
         self.host.take_actions()
@@ -245,6 +252,21 @@ impl<C: Chain> ValidatorNode<C> {
             _ => 0,
         };
         (height, round, step)
+    }
+
+    /// Follows all heights below `height` without voting or proposing.
+    ///
+    /// For a validator whose log cannot be trusted: what it may have signed at
+    /// a height and forgotten, it must not sign differently. It takes part
+    /// again from `height` on. Counts from the next height that starts.
+    pub fn keep_silent_below(&mut self, height: u64) {
+        self.host.silent_below = height;
+    }
+
+    /// Height from which on it votes; see [`Self::keep_silent_below`].
+    #[must_use]
+    pub fn silent_below(&self) -> u64 {
+        self.host.silent_below
     }
 
     /// Ends this validator as a crash would: the chain and nothing volatile survives.
@@ -317,6 +339,7 @@ impl<C: Chain> ValidatorNode<C> {
                 self.host.inputs.clear();
                 self.host.replayed = 0;
                 self.host.queue0 = self.state.input_queue.clone();
+                self.state.params.enabled = self.host.votes();
             } else if self.host.inputs.len() >= self.host.config.limits.inputs {
                 self.host.counters.inputs_dropped += 1;
                 continue;
@@ -332,6 +355,7 @@ impl<C: Chain> ValidatorNode<C> {
             if let Err(error) = result {
                 self.on_engine_error(&error);
             }
+            self.host.show_lock(&self.state);
             if starts && self.host.mode == Mode::Live {
                 self.after_start(now);
             }
@@ -381,6 +405,11 @@ impl<C: Chain> Host<C> {
             epoch: self.epoch,
             after,
         });
+    }
+
+    /// Whether this validator votes at the height being decided.
+    pub(crate) fn votes(&self) -> bool {
+        self.chain.tip() + 1 >= self.silent_below
     }
 
     /// Whether a block may stand for its round: right height, built by that round's proposer.

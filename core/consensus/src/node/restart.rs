@@ -140,6 +140,7 @@ impl<C: Chain> ValidatorNode<C> {
 fn rebuild<C: Chain>(host: &Host<C>, memo: &mut SigMemo) -> State<Ctx> {
     let mut state = new_state(&host.config, &host.chain);
     state.input_queue = host.queue0.clone();
+    state.params.enabled = host.votes();
     let replayed = host.replayed;
     if replayed > 0 {
         let log = host.inputs.iter().skip(1).take(replayed);

@@ -70,6 +70,16 @@ impl<C: Chain> ValidatorNode<C> {
     }
 }
 
+impl<C: Chain> ValidatorNode<C> {
+    pub(super) fn on_heard(&mut self, from: PeerIndex, tip: u64, now: Micros) {
+        // Who stands where we stand waits as we do, and calls nobody.
+        if tip != self.host.chain.tip() {
+            self.host.heard_of(from, tip.saturating_add(1), now);
+            self.maybe_start();
+        }
+    }
+}
+
 impl<C: Chain> Host<C> {
     /// Whether `height` is being decided right now.
     fn at(&self, height: u64) -> bool {

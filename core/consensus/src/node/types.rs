@@ -149,6 +149,14 @@ pub enum Event<C: Chain> {
         /// What.
         message: Arc<Message<C>>,
     },
+    /// A peer says which height it has decided. A claim moves nobody: it makes
+    /// who is behind ask, and who is ahead help.
+    Heard {
+        /// Who says so.
+        from: PeerIndex,
+        /// Its last decided height.
+        tip: u64,
+    },
     /// A timer fired.
     Timer {
         /// Which.

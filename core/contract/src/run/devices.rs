@@ -64,6 +64,10 @@ impl Run<'_> {
         if !self.admits(Subject::Battery, allowed, sane) {
             return;
         }
+        if let Some(committed) = self.input.committed {
+            self.committed_battery(facts, committed.battery_w.unwrap_or(0));
+            return;
+        }
         if !self.has_turn() {
             self.keep(Subject::Battery);
             return;
@@ -100,6 +104,37 @@ impl Run<'_> {
         self.note(Subject::Battery, rule, price, threshold, setpoint_w);
     }
 
+    /// Carries out what was cleared for the battery, within what it holds above
+    /// the reserve and what still fits in.
+    fn committed_battery(&mut self, facts: &BatteryFacts, cleared_w: i64) {
+        let reserve = i64::from(self.instance.preferences.battery.reserve_pct) * 10;
+        let soc = i64::from(facts.soc_permille);
+        let most = i64::from(self.template.max_order_w);
+        let least = if soc > reserve {
+            -facts.max_discharge_w.min(most)
+        } else {
+            0
+        };
+        let top = if soc < 1_000 {
+            facts.max_charge_w.min(most)
+        } else {
+            0
+        };
+        let setpoint_w = cleared_w.clamp(least, top);
+        let rule = if cleared_w < 0 && setpoint_w == 0 {
+            FiredRule::ReserveKept
+        } else if cleared_w > 0 && setpoint_w == 0 {
+            FiredRule::BatteryFull
+        } else {
+            FiredRule::Cleared
+        };
+        self.outcome
+            .orders
+            .push(ControlOrder::Battery { setpoint_w, rule });
+        let buy = self.seen.buy;
+        self.note(Subject::Battery, rule, buy, buy, setpoint_w);
+    }
+
     /// Runs when it must, when it is cold, when it is late, and when energy is
     /// cheap; the emptier the store, the dearer the energy it still takes.
     pub(super) fn heater(&mut self, facts: &HeaterFacts) {
@@ -129,12 +164,16 @@ impl Run<'_> {
         let threshold = terms.run_below - self.spread_of(self.template.heater_spread) + urgency;
         let buy = self.seen.buy;
 
+        let mut cleared_w = 0;
         let rule = if facts.must_run {
             FiredRule::MustRun
         } else if stored >= high {
             FiredRule::Done
         } else if stored < low {
             FiredRule::TooCold
+        } else if let Some(committed) = self.input.committed {
+            cleared_w = committed.heater_w.unwrap_or(0);
+            FiredRule::Cleared
         } else if late {
             FiredRule::Deadline
         } else if !self.has_turn() {
@@ -145,7 +184,11 @@ impl Run<'_> {
         } else {
             FiredRule::Wait
         };
-        let on = !matches!(rule, FiredRule::Done | FiredRule::Wait);
+        let on = match rule {
+            FiredRule::Done | FiredRule::Wait => false,
+            FiredRule::Cleared => cleared_w > 0,
+            _ => true,
+        };
         let limit_w = facts.power_w.min(i64::from(self.template.max_order_w));
         self.outcome
             .orders
@@ -187,6 +230,9 @@ impl Run<'_> {
             (FiredRule::NoCar, 0)
         } else if facts.need_wh == 0 {
             (FiredRule::Done, 0)
+        } else if let Some(committed) = self.input.committed {
+            let cleared_w = committed.ev_w.unwrap_or(0).clamp(0, max_w);
+            (FiredRule::Cleared, cleared_w)
         } else if slots_left <= latest {
             (FiredRule::Deadline, max_w)
         } else if !self.has_turn() {

@@ -7,6 +7,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use gridloom_units::{EnergyType, EnergyWh, PriceMicroEurPerKwh, TypedWh};
 use serde::{Deserialize, Serialize};
 
+use crate::flexible::Committed;
 use crate::terms::{EmInstance, EmTemplate};
 use crate::trace::{FiredRule, Subject, TraceLine};
 use crate::{POWER_LIMIT_W, PRICE_LIMIT};
@@ -129,6 +130,9 @@ pub struct RunInput {
     pub facts: MeterFacts,
     /// Hash of the meter's device id, spreads thresholds.
     pub spread: u16,
+    /// What the forward clearing gave this member; `None` when devices answer
+    /// the price.
+    pub committed: Option<Committed>,
 }
 
 /// An order to the I-meter, valid until the next one.
@@ -355,11 +359,11 @@ impl Run<'_> {
 }
 
 /// Whether a power is one a device can have.
-fn is_power(power_w: i64) -> bool {
+pub(crate) fn is_power(power_w: i64) -> bool {
     (0..=POWER_LIMIT_W).contains(&power_w)
 }
 
 /// Whether an energy is one a device can hold (up to 1 TWh).
-fn is_energy(energy_wh: i64) -> bool {
+pub(crate) fn is_energy(energy_wh: i64) -> bool {
     (0..=1_000_000_000_000).contains(&energy_wh)
 }

@@ -64,14 +64,10 @@ impl Convert<'_> {
         &mut self,
         name: &str,
         frequency_hz: f64,
-        rho: f64,
+        (rho, model): (f64, EarthModel),
         at: &Place,
     ) -> Result<(LineImpedance, f64), DssError> {
         let geometry = self.geometry(name, at)?;
-        let model = self.script.carson;
-        if model == EarthModel::FullCarson {
-            return syntax(at, "the full Carson earth model is not supported");
-        }
         let n = geometry.wires.len();
         let w = TWO_PI * frequency_hz;
         let omega = 2.0 * core::f64::consts::PI * frequency_hz;
@@ -278,6 +274,9 @@ fn earth_return(
             w * MU0 / TWO_PI * libm::log(658.5 * (rho / frequency_hz).sqrt()),
         );
     }
+    if model == EarthModel::FullCarson {
+        return full_carson(&wires[i], &wires[j], w, frequency_hz, rho);
+    }
     // Complex depth of the earth plane.
     let depth = sqrt(Complex::new(0.0, w * MU0 / rho)).recip();
     let argument = if i == j {
@@ -290,9 +289,33 @@ fn earth_return(
     Complex::new(0.0, w * MU0 / TWO_PI) * ln(argument)
 }
 
+/// Earth return by Carson's series up to the fourth power (Carson, "Wave
+/// propagation in overhead wires with ground return", Bell Syst. Tech. J. 5
+/// (1926)), ohm/m: the image and the correction for a real earth.
+fn full_carson(a: &Wire, b: &Wire, w: f64, frequency_hz: f64, rho: f64) -> Complex {
+    let height = a.h + b.h;
+    let image = ((a.x - b.x) * (a.x - b.x) + height * height).sqrt();
+    let theta = libm::acos((height / image).clamp(-1.0, 1.0));
+    let k =
+        4.0 * core::f64::consts::PI * 5.0_f64.sqrt() * 1e-4 * image * (frequency_hz / rho).sqrt();
+    let (k2, root2) = (k * k, 2.0_f64.sqrt());
+    let cos = |n: f64| libm::cos(n * theta);
+    let log = libm::log(2.0 / k);
+    let pi = core::f64::consts::PI;
+    let p = pi / 8.0 - k * cos(1.0) / (3.0 * root2)
+        + k2 / 16.0 * (cos(2.0) * (0.6728 + log) + theta * libm::sin(2.0 * theta))
+        + k2 * k * cos(3.0) / (45.0 * root2)
+        - pi * k2 * k2 * cos(4.0) / 1536.0;
+    let q = -0.0386 + log / 2.0 + k * cos(1.0) / (3.0 * root2) - pi * k2 * cos(2.0) / 64.0
+        + k2 * k * cos(3.0) / (45.0 * root2)
+        - k2 * k2 / 384.0 * (theta * libm::sin(4.0 * theta) + cos(4.0) * (log + 1.0895));
+    let factor = 2.0 * w * MU0 / TWO_PI;
+    Complex::new(factor * p, factor * q + w * MU0 / TWO_PI * libm::log(image))
+}
+
 /// Resistance of a wire, ohm/m; with the Deri model from its skin effect.
 fn internal_resistance(wire: &Wire, frequency_hz: f64, model: EarthModel) -> f64 {
-    if model == EarthModel::Carson {
+    if model != EarthModel::Deri {
         return wire.rac;
     }
     let alpha = (frequency_hz * MU0 / wire.rdc).sqrt();
@@ -353,4 +376,32 @@ fn potentials(wires: &[Wire]) -> Vec<f64> {
         }
     }
     p
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn earth_models_agree_at_mains_frequency() {
+        let wire = |x: f64, h: f64| Wire {
+            x,
+            h,
+            radius: 0.009,
+            gmr: 0.0074,
+            rac: 1.9e-4,
+            rdc: 1.86e-4,
+        };
+        let wires = [wire(0.0, 8.5), wire(1.2, 8.5), wire(0.5, 7.3)];
+        let of = |model| series(&wires, 50.0, 100.0, model);
+        let (full, short, deri) = (
+            of(EarthModel::FullCarson),
+            of(EarthModel::Carson),
+            of(EarthModel::Deri),
+        );
+        for ((a, b), c) in full.iter().zip(&short).zip(&deri) {
+            assert!((*a - *b).abs() < 0.01 * a.abs(), "{a:?} {b:?}");
+            assert!((*a - *c).abs() < 0.02 * a.abs(), "{a:?} {c:?}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use gridloom_model::grid::{Line, LineCode, LineEnd, LineImpedance, Switch};
 
 use super::*;
+use crate::script::EarthModel;
 
 /// Default sequence values per 1000 ft, ohm and nF.
 const DEFAULT: LineImpedance = LineImpedance::Sequence {
@@ -44,6 +45,7 @@ struct Replay {
     norm_amps: Option<f64>,
     open: Vec<usize>,
     rho: f64,
+    earth: EarthModel,
 }
 
 impl PerLength {
@@ -185,6 +187,7 @@ impl Convert<'_> {
             norm_amps: None,
             open: object.open.clone(),
             rho: 100.0,
+            earth: self.script.carson,
         };
         let mut buses = [None, None];
         for a in &object.assigns {
@@ -294,7 +297,8 @@ impl Convert<'_> {
             "normamps" => l.norm_amps = Some(number(a)?),
             "rho" => l.rho = number(a)?,
             "emergamps" | "faultrate" | "pctperm" | "repair" | "basefreq" | "rg" | "xg"
-            | "seasons" | "ratings" | "linetype" | "earthmodel" => {}
+            | "seasons" | "ratings" | "linetype" => {}
+            "earthmodel" => l.earth = EarthModel::of(&a.value.text),
             _ => {
                 return syntax(
                     &a.value.at,
@@ -327,7 +331,8 @@ impl Convert<'_> {
             }
             From::Geometry(name) => {
                 let unit = l.unit.unwrap_or(1.0);
-                let (z, amps) = self.geometry_impedance(&name.clone(), hz, l.rho, &object.at)?;
+                let (z, amps) =
+                    self.geometry_impedance(&name.clone(), hz, (l.rho, l.earth), &object.at)?;
                 if l.norm_amps.is_none() && amps > 0.0 {
                     l.norm_amps = Some(amps);
                 }

@@ -4,7 +4,9 @@
 //! the defaults and side effects the deck language documents.
 
 mod bases;
+mod curve;
 mod geometry;
+mod inverter;
 mod line;
 mod load;
 mod plant;
@@ -17,7 +19,7 @@ mod transformer;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gridloom_model::grid::{Bus, Connection, GridCase, Terminal};
+use gridloom_model::grid::{Bus, Connection, GridCase, Problem, Terminal};
 
 use crate::classes::Use;
 use crate::lexer::Value;
@@ -33,6 +35,10 @@ pub(crate) struct Convert<'f> {
     shapes: Vec<crate::Shape>,
     /// Buses as first written, by their name in lower case.
     bus_names: BTreeMap<String, String>,
+    /// What each generator of the case is in the deck, `class.name`.
+    plants: Vec<String>,
+    /// What plants behind an inverter are capable of.
+    capabilities: BTreeMap<usize, inverter::Capability>,
 }
 
 pub(crate) fn convert(script: Script<'_>, path: &Path) -> Result<DssImport, DssError> {
@@ -48,15 +54,22 @@ pub(crate) fn convert(script: Script<'_>, path: &Path) -> Result<DssImport, DssE
         codes: BTreeMap::new(),
         shapes: Vec::new(),
         bus_names: BTreeMap::new(),
+        plants: Vec::new(),
+        capabilities: BTreeMap::new(),
     };
     convert.elements()?;
     convert.buses();
     convert.voltage_bases(&file)?;
     let problems = convert.case.validate();
     if let Some(problem) = problems.first() {
-        return Err(DssError::Network {
-            file,
-            message: format!("{} problems, first: {problem}", problems.len()),
+        let more = match problems.len() {
+            1 => String::new(),
+            n => format!(" (and {} more problems)", n - 1),
+        };
+        let message = format!("{problem}{more}");
+        return Err(match convert.place_of(problem) {
+            Some(at) => DssError::Syntax { at, message },
+            None => DssError::Network { file, message },
         });
     }
     let mut report = convert.script.findings;
@@ -109,7 +122,16 @@ impl Convert<'_> {
                 "pvsystem" => self.pv(object)?,
                 "storage" => self.storage(object)?,
                 "loadshape" => self.shape(object)?,
-                // Looked up by the elements that use them.
+                "fault" => self.fault(object)?,
+                // Looked up by the elements that use them, or below.
+                _ => {}
+            }
+        }
+        for object in objects.iter().filter(|o| o.enabled) {
+            match object.class.name {
+                "invcontrol" => self.inverter_control(object)?,
+                "capcontrol" => self.capacitor_control(object)?,
+                "swtcontrol" => self.switch_control(object)?,
                 _ => {}
             }
         }
@@ -188,6 +210,24 @@ impl Convert<'_> {
             bus,
             conductors: nodes,
         })
+    }
+
+    /// Where the element stands that a problem of the grid is about.
+    fn place_of(&self, problem: &Problem) -> Option<Place> {
+        let name = problem.id.to_lowercase();
+        let kind: String = problem.kind.chars().filter(|c| *c != ' ').collect();
+        let class = match kind.as_str() {
+            "source" => "vsource",
+            "regulator" => "regcontrol",
+            "capacitorcontrol" => "capcontrol",
+            other => other,
+        };
+        let objects = &self.script.objects;
+        objects
+            .iter()
+            .find(|o| o.class.name == class && o.name == name)
+            .or_else(|| objects.iter().find(|o| o.name == name))
+            .map(|o| o.at.clone())
     }
 
     /// Name of an element as first written.

@@ -2,6 +2,8 @@
 
 use gridloom_model::grid::{Generator, GeneratorKind, LoadLaw, VoltageBand};
 
+use super::curve::value_at;
+use super::inverter::Capability;
 use super::load::kvar_at;
 use super::*;
 
@@ -19,6 +21,11 @@ struct Replay {
     percent_pmpp: f64,
     band: VoltageBand,
     bus: Option<Value>,
+    kvar_max: Option<f64>,
+    kvar_max_abs: Option<f64>,
+    watt_priority: bool,
+    temperature: f64,
+    cut_out_percent: f64,
 }
 
 impl Replay {
@@ -41,6 +48,21 @@ impl Replay {
                 low_pu: 0.0,
             },
             bus: None,
+            kvar_max: None,
+            kvar_max_abs: None,
+            watt_priority: false,
+            temperature: 25.0,
+            cut_out_percent: 20.0,
+        }
+    }
+
+    /// What the inverter is capable of at a rated active power, kW.
+    fn capability(&self, kw: f64) -> Capability {
+        let inject = self.kvar_max.unwrap_or(self.kva);
+        Capability {
+            kvar: (inject, self.kvar_max_abs.unwrap_or(inject)),
+            kw,
+            watt_priority: self.watt_priority,
         }
     }
 
@@ -61,6 +83,11 @@ impl Replay {
             "%pmpp" => self.percent_pmpp = number(a)?,
             "vminpu" => self.band.min_pu = number(a)?,
             "vmaxpu" => self.band.max_pu = number(a)?,
+            "kvarmax" => self.kvar_max = Some(number(a)?),
+            "kvarmaxabs" => self.kvar_max_abs = Some(number(a)?),
+            "wattpriority" => self.watt_priority = a.value.flag(),
+            "temperature" => self.temperature = number(a)?,
+            "%cutout" => self.cut_out_percent = number(a)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -99,22 +126,38 @@ impl Convert<'_> {
 
     pub(super) fn pv(&mut self, object: &Object) -> Result<(), DssError> {
         let mut g = Replay::new();
+        let (mut efficiency, mut derating) = (Vec::new(), Vec::new());
         for a in &object.assigns {
-            if !g.take(a)?
-                && matches!(
-                    a.property,
-                    "effcurve" | "p-tcurve" | "daily" | "yearly" | "duty" | "%r" | "%x"
-                )
-            {
-                self.skip(object, a, "is not carried over");
+            match a.property {
+                "effcurve" => efficiency = self.xy_curve(a)?,
+                "p-tcurve" => derating = self.xy_curve(a)?,
+                "daily" | "yearly" | "duty" | "%r" | "%x" | "tdaily" | "tyearly" | "tduty"
+                | "usermodel" | "dynamiceq" => self.skip(object, a, "is not carried over"),
+                _ => {
+                    g.take(a)?;
+                }
             }
         }
         if g.kva == 0.0 {
             g.kva = 500.0;
         }
-        let dc = g.pmpp * g.irradiance * g.percent_pmpp / 100.0;
-        let kw = dc.min(g.kva);
+        let mut dc = g.pmpp * g.irradiance * g.percent_pmpp / 100.0;
+        if !derating.is_empty() {
+            dc *= value_at(&derating, g.temperature);
+        }
+        let mut kw = dc;
+        if !efficiency.is_empty() {
+            kw *= value_at(&efficiency, dc / g.kva);
+        }
+        // Below its cut-out the inverter is off.
+        if dc < g.kva * g.cut_out_percent / 100.0 {
+            kw = 0.0;
+        }
+        let kw = kw.min(g.kva);
         let kvar = g.kvar.unwrap_or_else(|| kvar_at(kw, g.pf));
+        let capability = g.capability(g.pmpp);
+        self.capabilities
+            .insert(self.case.generators.len(), capability);
         self.plant(object, &g, GeneratorKind::Pv, kw, kvar)
     }
 
@@ -131,13 +174,22 @@ impl Convert<'_> {
                 "%idlingkw" => idling = number(a)?,
                 "state" => state = a.value.text.to_lowercase(),
                 "kw" => stated_kw = Some(number(a)?),
-                "daily" | "yearly" | "duty" | "dispmode" | "effcurve" => {
+                "daily" | "yearly" | "duty" | "effcurve" | "usermodel" | "dynamiceq" => {
+                    self.skip(object, a, "is not carried over");
+                }
+                "controlmode" if a.value.text.to_lowercase() == "gfm" => {
+                    self.skip(object, a, "is not carried over: it forms no voltage");
+                }
+                "dispmode" if a.value.text.to_lowercase() != "default" => {
                     self.skip(object, a, "is not carried over");
                 }
                 _ => {
                     g.take(a)?;
                 }
             }
+        }
+        if g.kva == 0.0 {
+            g.kva = rated;
         }
         // A stated power moves the battery by itself.
         if let Some(kw) = stated_kw {
@@ -156,6 +208,9 @@ impl Convert<'_> {
             -rated * idling / 100.0
         };
         let kvar = g.kvar.unwrap_or_else(|| kvar_at(kw.abs(), g.pf));
+        let capability = g.capability(rated);
+        self.capabilities
+            .insert(self.case.generators.len(), capability);
         self.plant(object, &g, GeneratorKind::Storage, kw, kvar)
     }
 
@@ -186,6 +241,8 @@ impl Convert<'_> {
         let at = self.terminal(bus, g.phases, conductors)?;
         let taken = self.case.loads.iter().any(|l| l.id == object.label)
             || self.case.generators.iter().any(|g| g.id == object.label);
+        self.plants
+            .push(format!("{}.{}", object.class.name, object.name));
         self.case.generators.push(Generator {
             // Classes name their elements apart from each other, the grid does not.
             id: if taken {
@@ -203,6 +260,8 @@ impl Convert<'_> {
             kva: g.kva,
             law: g.law(),
             band: g.band,
+            current_limit_pu: None,
+            control: None,
         });
         Ok(())
     }

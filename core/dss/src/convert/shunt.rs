@@ -1,6 +1,6 @@
 //! Capacitors and reactors.
 
-use gridloom_model::grid::{Capacitor, Reactor};
+use gridloom_model::grid::{Capacitor, LineEnd, Reactor, Switch};
 
 use super::*;
 
@@ -63,6 +63,7 @@ impl Convert<'_> {
         let mut place = Place2::new();
         let (mut kv, mut kvar, mut r_ohm) = (12.47, vec![1200.0], 0.0);
         let mut states: Option<Vec<f64>> = None;
+        let mut steps = 1;
         for a in &object.assigns {
             if place.take(a)? {
                 continue;
@@ -72,6 +73,7 @@ impl Convert<'_> {
                 "kvar" => kvar = numbers(a)?,
                 "r" => r_ohm = numbers(a)?.first().copied().unwrap_or(0.0),
                 "states" => states = Some(numbers(a)?),
+                "numsteps" => steps = count(a)?,
                 "cmatrix" | "cuf" | "harm" | "xl" => self.skip(object, a, "is not carried over"),
                 _ => {}
             }
@@ -87,6 +89,11 @@ impl Convert<'_> {
                 .sum(),
         };
         let total: f64 = kvar.iter().sum();
+        let whole = on == total || on == 0.0;
+        if !whole {
+            // The steps in service become one bank that is not switched by step.
+            steps = 1;
+        }
         self.case.capacitors.push(Capacitor {
             id: object.label.clone(),
             at,
@@ -96,6 +103,7 @@ impl Convert<'_> {
             kv,
             kvar: if on > 0.0 { on } else { total },
             r_ohm,
+            steps: steps as u16,
             closed: on > 0.0 && object.open.is_empty(),
         });
         Ok(())
@@ -153,6 +161,102 @@ impl Convert<'_> {
             x_ohm: x,
             g_parallel_s: if rp == 0.0 { 0.0 } else { 1.0 / rp },
         });
+        Ok(())
+    }
+
+    /// A fault of the deck that stands from the start: resistances.
+    pub(super) fn fault(&mut self, object: &Object) -> Result<(), DssError> {
+        let mut place = Place2::new();
+        place.phases = 1;
+        let (mut r_ohm, mut on_time_s) = (1e-4, 0.0);
+        for a in &object.assigns {
+            if place.take(a)? {
+                continue;
+            }
+            match a.property {
+                "r" => r_ohm = number(a)?,
+                "ontime" => on_time_s = number(a)?,
+                "gmatrix" => {
+                    return syntax(
+                        &a.value.at,
+                        "property `gmatrix` of a fault is not supported",
+                    );
+                }
+                _ => {}
+            }
+        }
+        if on_time_s > 0.0 {
+            self.script.find(
+                Severity::Note,
+                &object.at,
+                format!("fault.{} is not there yet at the start", object.name),
+            );
+            return Ok(());
+        }
+        let (at, to) = place.terminals(self, object)?;
+        self.case.reactors.push(Reactor {
+            id: format!("fault.{}", object.label),
+            at,
+            to,
+            connection: place.connection,
+            phases: place.phases as u8,
+            r_ohm,
+            x_ohm: 0.0,
+            g_parallel_s: 0.0,
+        });
+        Ok(())
+    }
+
+    /// A control of a switch: its state at the start.
+    pub(super) fn switch_control(&mut self, object: &Object) -> Result<(), DssError> {
+        let (mut switched, mut terminal, mut state) = (String::new(), 1, None);
+        let mut normal = None;
+        for a in &object.assigns {
+            let opens = a.value.text.to_lowercase().starts_with('o');
+            match a.property {
+                "switchedobj" => switched = a.value.text.to_lowercase(),
+                "switchedterm" => terminal = count(a)?,
+                "action" | "state" => state = Some(opens),
+                "normal" => normal = Some(opens),
+                _ => {}
+            }
+        }
+        if state.or(normal) != Some(true) {
+            return Ok(());
+        }
+        let end = if terminal == 2 {
+            LineEnd::To
+        } else {
+            LineEnd::From
+        };
+        let line = switched
+            .strip_prefix("line.")
+            .and_then(|name| self.label("line", name));
+        let Some(line) = line else {
+            self.script.find(
+                Severity::Loss,
+                &object.at,
+                format!(
+                    "swtcontrol.{}: opening `{switched}` is not carried over",
+                    object.name
+                ),
+            );
+            return Ok(());
+        };
+        match self
+            .case
+            .switches
+            .iter_mut()
+            .find(|s| s.line == line && s.end == end)
+        {
+            Some(switch) => switch.closed = false,
+            None => self.case.switches.push(Switch {
+                id: object.label.clone(),
+                line,
+                end,
+                closed: false,
+            }),
+        }
         Ok(())
     }
 }

@@ -164,11 +164,7 @@ impl Script<'_> {
                     message,
                 })?;
             } else if name == "earthmodel" {
-                self.carson = match value.text.to_lowercase().chars().next() {
-                    Some('c') => EarthModel::Carson,
-                    Some('f') => EarthModel::FullCarson,
-                    _ => EarthModel::Deri,
-                };
+                self.carson = EarthModel::of(&value.text);
             } else {
                 self.find(
                     Severity::Note,

@@ -56,6 +56,14 @@ impl Accelerator {
         self.contraction = 0.0;
     }
 
+    /// Forgets everything, also of ports that are no longer noted.
+    pub(super) fn clear(&mut self) {
+        for values in [&mut self.f, &mut self.g, &mut self.df, &mut self.dg] {
+            values.fill(Complex::ZERO);
+        }
+        self.reset();
+    }
+
     pub(super) fn contraction(&self) -> f64 {
         self.contraction
     }

@@ -13,8 +13,10 @@ use super::*;
 /// Kinds of short circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FaultKind {
-    /// Every phase to earth.
+    /// The phases together, without earth.
     ThreePhase,
+    /// Every phase to earth.
+    ThreePhaseEarth,
     /// Conductors a and b together.
     LineLine(u8, u8),
     /// Conductors a and b to earth.
@@ -40,6 +42,21 @@ pub enum FaultError {
         /// The conductor.
         conductor: u8,
     },
+    /// The line index is out of range.
+    #[error("there is no line {0}")]
+    NoSuchLine(usize),
+    /// A place on a line is not between its ends.
+    #[error("the position on the line must be from 0 to 1")]
+    Position,
+    /// An impedance is not usable.
+    #[error("the impedance of a fault must be finite, its resistance not negative")]
+    Impedance,
+    /// A fault between a conductor and itself.
+    #[error("a fault between conductors needs two different ones")]
+    SameConductor,
+    /// More faults than may stand at once.
+    #[error("more than {MAX_FAULTS} faults at once")]
+    TooMany,
     /// Nothing feeds the bus.
     #[error("bus `{0}` is dead")]
     Dead(String),
@@ -90,7 +107,9 @@ impl Network {
             matrix[self.matrix.factor.diagonal_slot(at)] += Complex::ONE;
         }
         let mut factor = self.matrix.factor.clone();
-        factor.factor(&matrix).map_err(|_| FaultError::Singular)?;
+        factor
+            .factor(&matrix, &[])
+            .map_err(|_| FaultError::Singular)?;
         let inverse = factor.selected_inverse();
         let mut blocks = Vec::with_capacity(self.buses.len());
         for bus in &self.buses {
@@ -121,20 +140,24 @@ impl Network {
         })
     }
 
-    /// Adds the rated admittances of the ports to matrix values.
+    /// Adds the rated admittances of the ports to matrix values: of forming
+    /// ports their own, of ports with a limited current none.
     fn add_loads(&self, matrix: &mut [Complex]) {
-        let factor = &self.matrix.factor;
+        let mut entries = Vec::new();
         for branch in self.branches.iter().filter(|b| b.live) {
-            let y = branch.law.rated_admittance(branch.s) - branch.held;
-            let place = |n: NodeRef| (n != EARTH).then(|| factor.position(n as usize));
-            let (a, b) = (place(branch.a), place(branch.b));
-            for at in [a, b].into_iter().flatten() {
-                matrix[factor.diagonal_slot(at)] += y;
-            }
-            let between = a.zip(b).and_then(|(a, b)| factor.slot(a, b));
-            if let Some(slot) = between {
-                matrix[slot] -= y;
-            }
+            let y = if branch.forming {
+                branch.held - branch.built
+            } else if branch.limit_a.is_finite() {
+                -branch.built
+            } else {
+                branch.law.rated_admittance(branch.s) - branch.built
+            };
+            push_between(&self.matrix.factor, branch.a, branch.b, y, &mut entries);
+        }
+        self.push_earths(&mut entries);
+        self.push_bus_faults(&mut entries);
+        for (slot, y) in entries {
+            matrix[slot] += y;
         }
     }
 }
@@ -172,7 +195,12 @@ impl FaultStudy {
         let z = &self.blocks[bus];
         let before: Vec<Complex> = (0..n).map(|i| self.before[self.first[bus] + i]).collect();
         let at: Vec<usize> = conductors.iter().map(|c| c.0).collect();
-        let currents = if let FaultKind::LineLine(..) = kind {
+        let free = matches!(kind, FaultKind::LineLine(..) | FaultKind::ThreePhase);
+        let currents = if free && at.len() < 2 {
+            vec![Complex::ZERO; at.len()]
+        } else if free && at.len() == 3 {
+            free_star(z, n, &at, &before, z_ohm)?
+        } else if free {
             let (a, b) = (at[0], at[1]);
             let loop_z = z[a * n + a] + z[b * n + b] - z[a * n + b] - z[b * n + a] + z_ohm;
             let current = (before[a] - before[b]) / loop_z;
@@ -225,7 +253,7 @@ impl FaultStudy {
                 })
         };
         match kind {
-            FaultKind::ThreePhase => Ok(known
+            FaultKind::ThreePhase | FaultKind::ThreePhaseEarth => Ok(known
                 .iter()
                 .copied()
                 .enumerate()
@@ -237,4 +265,30 @@ impl FaultStudy {
             FaultKind::LineEarth(a) => Ok(vec![find(a)?]),
         }
     }
+}
+
+/// Currents of three conductors that meet without earth.
+fn free_star(
+    z: &[Complex],
+    n: usize,
+    at: &[usize],
+    before: &[Complex],
+    z_ohm: Complex,
+) -> Result<Vec<Complex>, FaultError> {
+    // Two loops, from the first conductor to each of the others.
+    let own = |i: usize, j: usize| {
+        let extra = if i == j { z_ohm } else { Complex::ZERO };
+        z[at[i] * n + at[j]] + extra
+    };
+    let mut m = Matrix::zeros(2);
+    for i in 1..3 {
+        for j in 1..3 {
+            m.set(i - 1, j - 1, own(0, 0) - own(0, j) - own(i, 0) + own(i, j));
+        }
+    }
+    let y = m.inverse().ok_or(FaultError::Singular)?;
+    let loops: Vec<Complex> = (1..3).map(|i| before[at[i]] - before[at[0]]).collect();
+    let b = y.at(0, 0) * loops[0] + y.at(0, 1) * loops[1];
+    let c = y.at(1, 0) * loops[0] + y.at(1, 1) * loops[1];
+    Ok(vec![-(b + c), b, c])
 }

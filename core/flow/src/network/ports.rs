@@ -117,6 +117,10 @@ pub(super) struct Port {
 }
 
 impl Port {
+    pub(super) fn phases(&self) -> usize {
+        self.count as usize
+    }
+
     pub(super) fn branches(&self) -> std::ops::Range<usize> {
         self.first as usize..(self.first + self.count) as usize
     }
@@ -148,10 +152,17 @@ impl Port {
                 at_a: 0,
                 at_b: 0,
                 live: false,
+                plain: true,
+                forming: false,
+                soft: false,
                 s,
                 law: PhaseLaw::new(law.law, law.band, v_base, q_rated),
+                built: Complex::ZERO,
                 held: Complex::ZERO,
                 current: Complex::ZERO,
+                emf: Complex::ZERO,
+                limit_a: f64::INFINITY,
+                floor: branch::FLOOR_VA2,
             });
         }
         ports.push(Self {
@@ -162,40 +173,6 @@ impl Port {
             first,
             count: phases as u32,
         });
-    }
-}
-
-/// One phase of a port.
-#[derive(Clone, Debug)]
-pub(super) struct Branch {
-    /// Node the current leaves from.
-    pub(super) a: NodeRef,
-    /// Node it returns to.
-    pub(super) b: NodeRef,
-    /// Position of `a` in the trailing part.
-    pub(super) at_a: u32,
-    /// Position of `b` in the trailing part.
-    pub(super) at_b: u32,
-    /// Connected to a source.
-    pub(super) live: bool,
-    /// Nominal power, VA.
-    pub(super) s: Complex,
-    pub(super) law: PhaseLaw,
-    /// Part of its admittance that stands in the matrix, S.
-    pub(super) held: Complex,
-    /// Current beyond the held admittance, A.
-    pub(super) current: Complex,
-}
-
-impl Branch {
-    /// Turns a current into a power at rated voltage, kVA per ampere.
-    #[inline]
-    pub(super) fn weight(&self) -> f64 {
-        self.law.v_base() * 1e-3
-    }
-
-    pub(super) fn in_matrix(&self) -> bool {
-        self.held != Complex::ZERO
     }
 }
 
@@ -337,6 +314,7 @@ impl Network {
                 if y == Complex::ZERO {
                     continue;
                 }
+                branch.built = y;
                 branch.held = y;
                 let mut matrix = Matrix::zeros(2);
                 matrix.set(0, 0, y);

@@ -6,7 +6,6 @@
 
 use super::*;
 use crate::complex::exceeds;
-use crate::law::PhaseLaw;
 
 /// Port nodes up to which the dense form is worth its memory.
 const MAX_NODES: usize = 4_000;
@@ -20,17 +19,11 @@ pub enum ReduceError {
     /// The admittance matrix is singular.
     #[error("the admittance matrix is singular")]
     Singular,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct PortBranch {
-    /// Index among the reduced nodes; earth has the last.
-    a: u32,
-    b: u32,
-    s: Complex,
-    law: PhaseLaw,
-    held: Complex,
-    current: Complex,
+    /// A port has a control law or a limit, which the reduced and batch forms do not follow.
+    #[error(
+        "port `{0}` has a control law or limit, which the reduced and batch forms do not follow"
+    )]
+    Controlled(String),
 }
 
 /// A network reduced to its port nodes.
@@ -45,7 +38,7 @@ pub struct Reduced {
     v_im: Vec<f64>,
     c_re: Vec<f64>,
     c_im: Vec<f64>,
-    branches: Vec<PortBranch>,
+    branches: Vec<Branch>,
     /// Branch of the network that each stands for.
     origin: Vec<usize>,
     /// Branches of each port of the network.
@@ -58,6 +51,10 @@ impl Network {
     /// # Errors
     /// If too many nodes carry ports or the matrix is singular.
     pub fn reduce(&mut self) -> Result<Reduced, ReduceError> {
+        if let Some(&port) = self.controlled.first() {
+            let id = self.ports[port as usize].id.clone();
+            return Err(ReduceError::Controlled(id));
+        }
         self.prepare().map_err(|_| ReduceError::Singular)?;
         let first = self.matrix.factor.first_port();
         let trailing = self.nodes.len() - first;
@@ -93,13 +90,11 @@ impl Network {
             let start = reduced.branches.len();
             for b in port.branches().filter(|&b| self.branches[b].live) {
                 let branch = &self.branches[b];
-                reduced.branches.push(PortBranch {
-                    a: index(branch.at_a),
-                    b: index(branch.at_b),
-                    s: branch.s,
-                    law: branch.law,
-                    held: branch.held,
+                reduced.branches.push(Branch {
+                    at_a: index(branch.at_a),
+                    at_b: index(branch.at_b),
                     current: Complex::ZERO,
+                    ..*branch
                 });
                 reduced.origin.push(b);
             }
@@ -166,8 +161,8 @@ impl Reduced {
     }
 
     #[inline]
-    fn across(&self, branch: &PortBranch) -> Complex {
-        let (a, b) = (branch.a as usize, branch.b as usize);
+    fn across(&self, branch: &Branch) -> Complex {
+        let (a, b) = (branch.at_a as usize, branch.at_b as usize);
         Complex::new(self.v_re[a] - self.v_re[b], self.v_im[a] - self.v_im[b])
     }
 
@@ -204,23 +199,20 @@ impl Reduced {
         let mut worst = 0.0_f64;
         self.c_re.fill(0.0);
         self.c_im.fill(0.0);
-        for i in 0..self.branches.len() {
-            let branch = self.branches[i];
-            let v = self.across(&branch);
-            let mut current = branch.law.current(branch.s, v);
-            if branch.held != Complex::ZERO {
-                current -= branch.held * v;
-            }
+        for branch in &mut self.branches {
+            let (a, b) = (branch.at_a as usize, branch.at_b as usize);
+            let v = Complex::new(self.v_re[a] - self.v_re[b], self.v_im[a] - self.v_im[b]);
+            let current = branch.beyond(v);
             let change = current - branch.current;
-            let relative = change.norm_sqr() * v.norm_sqr() / branch.s.norm_sqr().max(1.0);
+            let relative = change.norm_sqr() * v.norm_sqr() / branch.s.norm_sqr().max(branch.floor);
             if exceeds(relative, worst) {
                 worst = relative;
             }
-            self.branches[i].current = current;
-            self.c_re[branch.a as usize] += current.re;
-            self.c_im[branch.a as usize] += current.im;
-            self.c_re[branch.b as usize] -= current.re;
-            self.c_im[branch.b as usize] -= current.im;
+            branch.current = current;
+            self.c_re[a] += current.re;
+            self.c_im[a] += current.im;
+            self.c_re[b] -= current.re;
+            self.c_im[b] -= current.im;
         }
         worst.sqrt()
     }

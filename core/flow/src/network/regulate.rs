@@ -1,4 +1,5 @@
-//! Voltage regulators: on-load tap changers driven to rest.
+//! Voltage regulators: on-load tap changers driven to rest, with the controls of
+//! capacitor banks.
 //!
 //! A regulator looks at the voltage of one phase through its transformers,
 //! subtracts the drop of its compensator and moves the tap when the result
@@ -13,11 +14,11 @@ use crate::primitive;
 /// What driving the regulators to rest took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RegulateReport {
-    /// Whether no regulator wants to move.
+    /// Whether no regulator and no capacitor control wants to act.
     pub settled: bool,
     /// Network solutions made.
     pub rounds: u32,
-    /// Tap operations made.
+    /// Tap and switching operations made.
     pub operations: u32,
 }
 
@@ -50,13 +51,16 @@ impl Network {
         self.regulators.len()
     }
 
-    /// Solves and moves taps until every regulator is content or cannot move
-    /// further, at most `max_rounds` times.
+    /// Solves, moves taps and switches capacitor banks until every control is
+    /// content or cannot go further, at most `max_rounds` times.
     pub fn settle_regulators(&mut self, max_rounds: u32) -> RegulateReport {
         let mut report = RegulateReport::default();
         for regulator in &mut self.regulators {
             regulator.armed = false;
             regulator.pending = 0.0;
+        }
+        for control in &mut self.capacitor_controls {
+            control.disarm();
         }
         while report.rounds < max_rounds.max(1) {
             report.rounds += 1;
@@ -66,11 +70,15 @@ impl Network {
             for i in 0..self.regulators.len() {
                 self.sample(i);
             }
+            for i in 0..self.capacitor_controls.len() {
+                self.sample_capacitor(i);
+            }
             let due = self
                 .regulators
                 .iter()
                 .filter(|r| r.armed)
                 .map(|r| r.case.delay_s)
+                .chain(self.capacitor_controls.iter().filter_map(|c| c.due_s()))
                 .fold(f64::INFINITY, f64::min);
             if due == f64::INFINITY {
                 report.settled = true;
@@ -79,6 +87,12 @@ impl Network {
             for i in 0..self.regulators.len() {
                 if self.regulators[i].armed && self.regulators[i].case.delay_s == due {
                     self.act(i);
+                    report.operations += 1;
+                }
+            }
+            for i in 0..self.capacitor_controls.len() {
+                if self.capacitor_controls[i].due_s() == Some(due) {
+                    self.act_capacitor(i);
                     report.operations += 1;
                 }
             }

@@ -3,13 +3,20 @@
 use super::*;
 
 /// Everything the next solution depends on beside the structure of the
-/// network: switch positions, taps, port powers and the starting voltages.
+/// network: switch positions, open conductors, taps, capacitor steps, faults,
+/// sources, control laws, port powers and the starting voltages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SolutionState {
     v: Vec<Complex>,
     open: Vec<[bool; 2]>,
+    broken: Vec<u32>,
     taps: Vec<Vec<f64>>,
     power: Vec<(f64, f64)>,
+    steps: Vec<u16>,
+    faults: BTreeMap<u32, Fault>,
+    forming: BTreeMap<u32, Forming>,
+    controls: BTreeMap<u32, PortControl>,
+    limits: Vec<(u32, f64)>,
     start: bool,
     last: SolveReport,
 }
@@ -41,6 +48,12 @@ impl Network {
                 })
                 .collect(),
             open: self.lines.iter().map(|l| l.open).collect(),
+            broken: self.lines.iter().map(|l| l.broken).collect(),
+            steps: self.capacitors.iter().map(|c| c.on()).collect(),
+            faults: self.faults.clone(),
+            forming: self.forming.clone(),
+            controls: self.controls.clone(),
+            limits: self.limits(),
             taps: self
                 .transformers
                 .iter()
@@ -57,18 +70,15 @@ impl Network {
     pub fn restore(&mut self, state: &SolutionState) -> bool {
         if state.v.len() != self.nodes.len()
             || state.open.len() != self.lines.len()
+            || state.steps.len() != self.capacitors.len()
             || state.taps.len() != self.transformers.len()
             || state.power.len() > self.ports.len()
         {
             return false;
         }
-        for (line, open) in state.open.iter().enumerate() {
-            if self.lines[line].open != *open {
-                self.lines[line].open = *open;
-                self.write_line(line);
-                self.stale.values = true;
-            }
-        }
+        self.linearised = None;
+        self.restore_lines(state);
+        self.restore_devices(state);
         for (transformer, taps) in state.taps.iter().enumerate() {
             for (winding, &tap) in taps.iter().enumerate() {
                 self.set_tap(transformer, winding, tap);
@@ -87,9 +97,76 @@ impl Network {
             let at = self.at(node as NodeRef);
             self.v[at] = value;
         }
+        self.control_at(Stage::Start);
         self.stale.start = state.start;
         self.last = state.last;
         true
+    }
+
+    fn restore_lines(&mut self, state: &SolutionState) {
+        let same_faults = self.faults == state.faults;
+        let faulted = |faults: &BTreeMap<u32, Fault>, line: usize| {
+            faults
+                .values()
+                .any(|f| matches!(f.place, FaultPlace::Line { line: at, .. } if at == line))
+        };
+        let before = std::mem::replace(&mut self.faults, state.faults.clone());
+        for (line, (open, &broken)) in state.open.iter().zip(&state.broken).enumerate() {
+            let info = &mut self.lines[line];
+            let moved = info.open != *open || info.broken != broken;
+            (info.open, info.broken) = (*open, broken);
+            let struck = !same_faults && (faulted(&before, line) || faulted(&state.faults, line));
+            if moved || struck {
+                self.write_line(line);
+                self.stale.values = true;
+                self.stale.topology |= moved;
+            }
+        }
+        if !same_faults {
+            self.stale.values = true;
+        }
+    }
+
+    fn restore_devices(&mut self, state: &SolutionState) {
+        for (capacitor, &steps) in state.steps.iter().enumerate() {
+            self.set_capacitor_steps(capacitor, steps);
+        }
+        if self.limits() != state.limits {
+            for branch in &mut self.branches {
+                branch.limit_a = f64::INFINITY;
+            }
+            for &(branch, limit) in &state.limits {
+                if let Some(branch) = self.branches.get_mut(branch as usize) {
+                    branch.limit_a = limit;
+                }
+            }
+        }
+        if self.forming != state.forming || self.controls != state.controls {
+            let mut touched: Vec<u32> = self.forming.keys().copied().collect();
+            touched.extend(state.forming.keys());
+            touched.extend(self.controls.keys());
+            touched.extend(state.controls.keys());
+            touched.sort_unstable();
+            touched.dedup();
+            self.forming = state.forming.clone();
+            self.controls = state.controls.clone();
+            self.list_controlled();
+            for port in touched {
+                self.place_source(port);
+            }
+            self.stale.topology = true;
+        }
+        self.soften();
+    }
+
+    /// Branches with a limited current.
+    fn limits(&self) -> Vec<(u32, f64)> {
+        self.branches
+            .iter()
+            .enumerate()
+            .filter(|(_, b)| b.limit_a.is_finite())
+            .map(|(i, b)| (i as u32, b.limit_a))
+            .collect()
     }
 
     /// Sets the tap of a transformer winding (from 0), per unit; returns whether it changed.

@@ -2,6 +2,8 @@ use gridloom_model::grid::GridCase;
 
 use super::*;
 
+mod running;
+
 /// A source, a transformer and two radial branches that meet in a ring when switch `tie` is closed.
 const RING: &str = r#"(
   format: 1,

@@ -52,11 +52,11 @@ impl Sets {
         self.parent[high] = low as u32;
     }
 
-    /// Joins conductors that run through to earth.
-    pub(super) fn earth(&mut self, element: &Element) {
+    /// Joins conductors that run through to earth, but for those interrupted.
+    pub(super) fn earth(&mut self, element: &Element, broken: u32) {
         if element.joins == Joins::Straight {
             let half = element.nodes.len() / 2;
-            for i in 0..half {
+            for i in (0..half).filter(|&i| !is_broken(broken, i)) {
                 self.union_with_earth(element.nodes[i], element.nodes[i + half]);
             }
         }
@@ -69,8 +69,9 @@ impl Sets {
         }
     }
 
-    /// Joins the nodes of an element that is in service.
-    pub(super) fn join(&mut self, element: &Element) {
+    /// Joins the nodes of an element that is in service, but for conductors
+    /// interrupted on the way.
+    pub(super) fn join(&mut self, element: &Element, broken: u32) {
         match element.joins {
             Joins::Nothing => {}
             Joins::All => {
@@ -86,7 +87,7 @@ impl Sets {
             }
             Joins::Straight => {
                 let half = element.nodes.len() / 2;
-                for i in 0..half {
+                for i in (0..half).filter(|&i| !is_broken(broken, i)) {
                     self.union(element.nodes[i], element.nodes[i + half]);
                 }
             }
@@ -95,31 +96,6 @@ impl Sets {
 }
 
 impl Network {
-    pub(super) fn set_line_end(&mut self, line: usize, end: usize, open: bool) -> bool {
-        let info = &mut self.lines[line];
-        if info.open[end] == open {
-            return false;
-        }
-        info.open[end] = open;
-        self.write_line(line);
-        self.stale.values = true;
-        self.stale.start = true;
-        true
-    }
-
-    /// Writes the present matrix of a line: closed, open at one end, or out of service.
-    pub(super) fn write_line(&mut self, line: usize) {
-        let info = &self.lines[line];
-        let n = info.conductors;
-        let matrix = match info.open {
-            [false, false] => info.closed_matrix.clone(),
-            [true, true] => Matrix::zeros(2 * n),
-            open => open_ended(&info.closed_matrix, n, open[1]),
-        };
-        let element = info.element;
-        self.write_element(element, &matrix);
-    }
-
     pub(super) fn write_element(&mut self, element: usize, matrix: &Matrix) {
         let offset = self.elements[element].offset;
         self.matrix.primitive[offset..offset + matrix.a.len()].copy_from_slice(&matrix.a);
@@ -130,13 +106,9 @@ impl Network {
     pub(super) fn find_islands(&mut self) -> usize {
         let n = self.nodes.len();
         let mut sets = Sets::new(n);
-        let in_service = |e: usize| {
-            let line = self.line_of[e];
-            line == u32::MAX || self.lines[line as usize].open == [false; 2]
-        };
         for (e, element) in self.elements.iter().enumerate() {
-            if in_service(e) {
-                sets.join(element);
+            if let Some(broken) = self.in_service(e) {
+                sets.join(element, broken);
             }
         }
         for branch in &self.branches {
@@ -144,11 +116,14 @@ impl Network {
                 sets.union(branch.a, branch.b);
             }
         }
+        self.join_forming(&mut sets);
         let mut fed = vec![false; n + 1];
         self.mark_sources(&mut sets, &mut fed);
         let mut dead = 0;
         for node in 0..n {
-            self.standing[node] = if fed[sets.find(node)] {
+            let section = sets.find(node);
+            self.section[node] = section as u32;
+            self.standing[node] = if fed[section] {
                 Standing::Live
             } else {
                 dead += 1;
@@ -161,10 +136,45 @@ impl Network {
         dead
     }
 
+    /// Conductors of an element that are interrupted; `None` when it is a line
+    /// with an open end.
+    fn in_service(&self, element: usize) -> Option<u32> {
+        match self.line_of[element] {
+            u32::MAX => Some(0),
+            line => {
+                let info = &self.lines[line as usize];
+                (info.open == [false; 2]).then_some(info.broken)
+            }
+        }
+    }
+
+    /// A forming port joins its conductors as a source does.
+    fn join_forming(&self, sets: &mut Sets) {
+        for &port in self.forming.keys() {
+            let mut first = EARTH;
+            for b in self.ports[port as usize].branches() {
+                for node in [self.branches[b].a, self.branches[b].b] {
+                    if node != EARTH {
+                        sets.union(first, node);
+                        first = node;
+                    }
+                }
+            }
+        }
+    }
+
     fn mark_sources(&self, sets: &mut Sets, fed: &mut [bool]) {
         for source in &self.sources {
             for &node in &self.elements[source.element].nodes {
                 if node != EARTH {
+                    fed[sets.find(node as usize)] = true;
+                }
+            }
+        }
+        for &port in self.forming.keys() {
+            for b in self.ports[port as usize].branches() {
+                let branch = &self.branches[b];
+                for node in [branch.a, branch.b].into_iter().filter(|&n| n != EARTH) {
                     fed[sets.find(node as usize)] = true;
                 }
             }
@@ -175,17 +185,13 @@ impl Network {
     fn find_fixed(&mut self, sets: &mut Sets) -> usize {
         let n = self.nodes.len();
         for (e, element) in self.elements.iter().enumerate() {
+            let Some(broken) = self.in_service(e) else {
+                continue;
+            };
+            sets.earth(element, broken);
             let line = self.line_of[e];
-            if line == u32::MAX {
-                sets.earth(element);
-            } else {
-                let info = &self.lines[line as usize];
-                if info.open == [false; 2] {
-                    sets.earth(element);
-                    if info.charging {
-                        sets.couple(element);
-                    }
-                }
+            if line != u32::MAX && self.lines[line as usize].charging {
+                sets.couple(element);
             }
         }
         let mut fixed = vec![false; n + 1];
@@ -202,22 +208,41 @@ impl Network {
     }
 }
 
-/// Matrix of a line whose one end is open: what remains is its charging seen from the other end.
-fn open_ended(closed: &Matrix, n: usize, second_open: bool) -> Matrix {
-    let open: Vec<usize> = if second_open {
-        (n..2 * n).collect()
-    } else {
-        (0..n).collect()
-    };
-    let charging =
-        (0..n).any(|i| (0..n).any(|j| closed.at(i, j) + closed.at(i, j + n) != Complex::ZERO));
-    if !charging {
-        return Matrix::zeros(2 * n);
-    }
-    closed.kron(&open).unwrap_or_else(|| Matrix::zeros(2 * n))
-}
-
 /// Whether a line has shunt capacitance.
 pub(super) fn has_charging(closed: &Matrix, n: usize) -> bool {
     (0..n).any(|i| (0..n).any(|j| closed.at(i, j) + closed.at(i, j + n) != Complex::ZERO))
+}
+
+fn is_broken(broken: u32, conductor: usize) -> bool {
+    conductor < 32 && broken & (1 << conductor) != 0
+}
+
+impl Network {
+    /// Section a bus belongs to, as the smallest node connected with it; two
+    /// buses are connected exactly when theirs are equal. `None` when dead.
+    pub fn bus_section(&self, bus: usize) -> Option<usize> {
+        self.bus_nodes(bus)
+            .find(|&node| self.standing[node] == Standing::Live)
+            .map(|node| self.section[node] as usize)
+    }
+
+    /// Section a node belongs to, as the smallest node connected with it; `None` when dead.
+    ///
+    /// # Panics
+    /// If the index is not one of this network, as with a slice.
+    pub fn node_section(&self, node: usize) -> Option<usize> {
+        (self.standing[node] == Standing::Live).then(|| self.section[node] as usize)
+    }
+
+    /// Brings topology and factor up to date without solving, so that
+    /// [`Network::bus_energised`] and [`Network::bus_section`] tell of the
+    /// present switches.
+    ///
+    /// # Errors
+    /// The bus at which the matrix is singular.
+    pub fn settle_topology(&mut self) -> Result<(), usize> {
+        self.prepare()
+            .map(|_| ())
+            .map_err(|position| self.nodes[self.matrix.factor.node(position)].bus as usize)
+    }
 }

@@ -1,13 +1,16 @@
 //! A validator's copy of a ledger.
 
 mod query;
+mod resume;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use gridloom_consensus::{
     BlockId, BuildAt, Certificate, Chain, ChainId, Decided, Equivocation, ValidatorSet,
 };
 
+use crate::cross::{Flows, Governance, RootSeen, seats, set_of};
 use crate::execute::{Env, Executed, Inadmissible, admit, execute, select};
 use crate::genesis::{ClusterGenesis, Genesis, GenesisError, Kind, RootGenesis};
 use crate::header::{BlockHeader, LedgerBlock};
@@ -17,12 +20,15 @@ use crate::mempool::{Mempool, MempoolCounters};
 use crate::merkle::list_root;
 use crate::receipt::Receipt;
 use crate::state::{Account, ClusterRecord, MarketState, State, StateKey, StateValue, View};
-use crate::transaction::{MAX_TRANSACTION_BYTES, Transaction, TxBody};
+use crate::transaction::{Transaction, TxBody};
 
 pub use query::{ParticipantRow, Wallet};
+pub use resume::{ResumeError, SavedState};
 
 /// How far a block's clock may be ahead of the validator that judges it, ms.
 pub const CLOCK_SKEW_MS: u64 = 2_000;
+/// States kept for proofs that others need of past blocks.
+const KEPT_STATES: usize = 128;
 /// Most refused submissions a validator keeps for show.
 const KEPT_REFUSALS: usize = 32;
 
@@ -62,10 +68,18 @@ pub struct LedgerChain {
     genesis: Arc<Genesis>,
     memo: Memo,
     state: State,
+    /// Header of the block it resumed from, if it did.
+    base: Option<Arc<BlockHeader>>,
     blocks: History<Entry>,
     settled: History<SettledAt>,
     pool: Arc<Mempool>,
     refusals: Arc<Vec<RefusedSubmission>>,
+    /// Validators of the next height.
+    set: ValidatorSet,
+    /// State before the first block.
+    first: State,
+    /// States after the newest blocks, by height.
+    recent: Arc<VecDeque<(u64, State)>>,
 }
 
 impl LedgerChain {
@@ -76,12 +90,16 @@ impl LedgerChain {
     pub fn cluster(genesis: &ClusterGenesis) -> Result<Self, GenesisError> {
         genesis.check()?;
         let mut accounts: Vec<(gridloom_units::AccountId, i128)> = genesis.accounts.clone();
+        let agent = genesis.market.wholesale.as_ref().map(|a| a.account);
         for service in [
             genesis.operator,
             genesis.utility,
             genesis.cloud,
             genesis.aggregator,
-        ] {
+        ]
+        .into_iter()
+        .chain(agent)
+        {
             if accounts.iter().all(|(id, _)| *id != service) {
                 accounts.push((service, 0));
             }
@@ -97,6 +115,21 @@ impl LedgerChain {
             .collect();
         records.push((StateKey::Market, StateValue::Market(MarketState::default())));
         records.push((StateKey::Roster, StateValue::Roster(Vec::new())));
+        if let Some(link) = &genesis.root {
+            records.push((StateKey::Flows, StateValue::Flows(Flows::default())));
+            records.push((
+                StateKey::RootSeen,
+                StateValue::RootSeen(RootSeen {
+                    height: 0,
+                    block: BlockId::default(),
+                    time_ms: 0,
+                    seats: seats(&link.validators),
+                    decisions: 0,
+                    open: Vec::new(),
+                    served: 0,
+                }),
+            ));
+        }
         Ok(Self::start(genesis.seal(), records))
     }
 
@@ -115,11 +148,19 @@ impl LedgerChain {
                 time_ms: 0,
                 validators: set.hash(),
                 frozen: false,
+                seats: seats(set),
+                flows: Flows::default(),
+                limit: genesis.limits.get(index).copied().unwrap_or_default(),
+                dead: false,
             };
             // Far fewer than 2^32 clusters fit in memory.
             (StateKey::Cluster(index as u32), StateValue::Cluster(record))
         };
-        let records = genesis.clusters.iter().enumerate().map(record).collect();
+        let mut records: Vec<_> = genesis.clusters.iter().enumerate().map(record).collect();
+        records.push((
+            StateKey::Governance,
+            StateValue::Governance(Governance::default()),
+        ));
         Ok(Self::start(genesis.seal(), records))
     }
 
@@ -127,14 +168,38 @@ impl LedgerChain {
         let records = records
             .into_iter()
             .map(|(key, value)| (key, Arc::new(value)));
+        let first = State::default().put(records);
         Self {
+            set: genesis.validators.clone(),
+            recent: Arc::default(),
             genesis: Arc::new(genesis),
             memo: Memo::new(),
-            state: State::default().put(records),
+            base: None,
+            state: first.clone(),
+            first,
             blocks: History::default(),
             settled: History::default(),
             pool: Arc::default(),
             refusals: Arc::default(),
+        }
+    }
+
+    /// The same ledger before its first block, with nothing waiting, for a
+    /// node that follows from the beginning.
+    #[must_use]
+    pub fn at_genesis(&self) -> Self {
+        Self {
+            genesis: Arc::clone(&self.genesis),
+            memo: self.memo.clone(),
+            state: self.first.clone(),
+            base: None,
+            first: self.first.clone(),
+            blocks: History::default(),
+            settled: History::default(),
+            pool: Arc::default(),
+            refusals: Arc::default(),
+            set: self.genesis.validators.clone(),
+            recent: Arc::default(),
         }
     }
 
@@ -165,21 +230,18 @@ impl LedgerChain {
     }
 
     fn tip_id(&self) -> BlockId {
-        self.blocks
-            .last()
-            .map_or(self.genesis.id, |entry| entry.decided.block.header().id())
+        self.tip_header().map_or(self.genesis.id, BlockHeader::id)
     }
 
     fn tip_time_ms(&self) -> u64 {
-        self.blocks
-            .last()
-            .map_or(0, |entry| entry.decided.block.header().time_ms)
+        self.tip_header().map_or(0, |header| header.time_ms)
     }
 
     fn env(&self, height: u64, time_ms: u64) -> Env<'_> {
         Env {
             genesis: &self.genesis,
             memo: &self.memo,
+            validators: &self.set,
             height,
             time_ms,
         }
@@ -188,7 +250,7 @@ impl LedgerChain {
     /// What must be true of a header whatever it contains.
     fn check_header(&self, header: &BlockHeader) -> Result<(), String> {
         let height = self.blocks.len() as u64 + 1;
-        let set = &self.genesis.validators;
+        let set = &self.set;
         let fail = |what: &str| Err(format!("the block of height {}: {what}", header.height));
         if header.chain != self.genesis.chain {
             return fail("it is of another chain");
@@ -204,9 +266,6 @@ impl LedgerChain {
         }
         if header.proposer != set.proposer(height, header.round).address {
             return fail("it was not its proposer's turn");
-        }
-        if header.next_validators != set.hash() {
-            return fail("it names other validators than the state");
         }
         Ok(())
     }
@@ -233,9 +292,21 @@ impl LedgerChain {
         if executed.state_root != header.state_root {
             return Err("executing it gives another state than its header says".into());
         }
+        if header.next_validators != self.next_set(&executed.state)?.hash() {
+            return Err("it names other validators than the state".into());
+        }
         let executed = Arc::new(executed);
         self.memo.remember(parent, id, &executed);
         Ok(executed)
+    }
+
+    /// Validators of the height after a state.
+    fn next_set(&self, state: &State) -> Result<ValidatorSet, String> {
+        match (state.seats(), self.state.seats()) {
+            (now, before) if now == before => Ok(self.set.clone()),
+            (Some(seats), _) => set_of(seats),
+            (None, _) => Ok(self.genesis.validators.clone()),
+        }
     }
 
     fn note_refusal(&mut self, tx: &Transaction, id: [u8; 32], reason: Inadmissible) {
@@ -261,7 +332,9 @@ impl LedgerChain {
             tx_root: list_root(ids),
             receipts_root: executed.receipts_root,
             state_root: executed.state_root,
-            next_validators: self.genesis.validators.hash(),
+            next_validators: self
+                .next_set(&executed.state)
+                .map_or_else(|_| self.set.hash(), |set| set.hash()),
         }
     }
 }
@@ -279,7 +352,7 @@ impl Chain for LedgerChain {
     }
 
     fn validators(&self) -> ValidatorSet {
-        self.genesis.validators.clone()
+        self.set.clone()
     }
 
     fn build(&self, at: BuildAt) -> Arc<LedgerBlock> {
@@ -316,7 +389,13 @@ impl Chain for LedgerChain {
             return Err("the certificate is of another block".into());
         }
         let executed = self.execute(&block)?;
+        self.set = self.next_set(&executed.state)?;
         self.state = executed.state.clone();
+        let recent = Arc::make_mut(&mut self.recent);
+        if recent.len() >= KEPT_STATES {
+            recent.pop_front();
+        }
+        recent.push_back((block.header().height, self.state.clone()));
         for (index, receipt) in executed.receipts.iter().enumerate() {
             if matches!(receipt, Receipt::Settled(_)) {
                 self.settled.push(SettledAt {
@@ -345,13 +424,14 @@ impl Chain for LedgerChain {
         let env = Env {
             genesis: &self.genesis,
             memo: &self.memo,
+            validators: &self.set,
             height: self.blocks.len() as u64 + 1,
             time_ms: 0,
         };
         let view = View::new(&self.state);
         let mut reason = None;
         let taken = Arc::make_mut(&mut self.pool).submit(Arc::clone(&tx), id, size, || {
-            reason = if size > MAX_TRANSACTION_BYTES {
+            reason = if size > tx.max_bytes() {
                 Some(Inadmissible::TooLarge(size))
             } else {
                 admit(env, &view, &tx, &id).err()

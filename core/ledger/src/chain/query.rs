@@ -5,17 +5,22 @@ use std::sync::Arc;
 use gridloom_consensus::Decided;
 use gridloom_contract::{EmInstance, EmTemplate};
 use gridloom_market::MoneyLine;
-use gridloom_units::{AccountId, EnergyType, MoneyNanoEur, PriceMicroEurPerKwh, TypedWh};
+use gridloom_market::forward::Outlook;
+use gridloom_units::{
+    AccountId, EnergyType, MoneyNanoEur, PriceMicroEurPerKwh, RecordChain, TypedWh,
+};
 
 use super::{Entry, LedgerChain};
 use crate::audit::{AuditError, AuditReport, audit};
+use crate::cross::{DecisionRecord, Flows, Governance, Inbound, Lot, Parcel, RootSeen};
 use crate::execute::form_price;
 use crate::header::{BlockHeader, LedgerBlock};
-use crate::merkle::{InclusionProof, ListPath, ReceiptProof, receipt_leaf};
+use crate::merkle::{InclusionProof, LineProof, ListPath, ReceiptProof, receipt_leaf};
 use crate::receipt::{Bill, Delivery, Receipt, SettledSlot};
 use crate::state::{
-    AreaLoad, ClusterRecord, LastReading, MarketState, Meter, Participant, SlotPrice, StateKey,
-    StateProof, View,
+    AreaLoad, ClusterRecord, ForwardState, IslandSlot, LastReading, MarketState, Meter,
+    Participant, PlacedBid, PlacedOrder, SlotPrice, StateKey, StateProof, StateValue, TreePath,
+    View,
 };
 
 /// Most settled slots one statement looks through.
@@ -67,7 +72,10 @@ impl LedgerChain {
     /// Header of the last block.
     #[must_use]
     pub fn tip_header(&self) -> Option<&BlockHeader> {
-        self.blocks.last().map(|entry| entry.decided.block.header())
+        match self.blocks.last() {
+            Some(entry) => Some(entry.decided.block.header()),
+            None => self.base.as_deref(),
+        }
     }
 
     /// What a block did.
@@ -174,6 +182,12 @@ impl LedgerChain {
         self.state.participant(account)
     }
 
+    /// Signed readings of a participant's physical meter.
+    #[must_use]
+    pub fn records(&self, account: AccountId) -> Option<&RecordChain> {
+        self.state.records(account)
+    }
+
     /// A version of a participant's contract; older versions stay readable.
     #[must_use]
     pub fn instance(&self, account: AccountId, version: u32) -> Option<&EmInstance> {
@@ -216,6 +230,24 @@ impl LedgerChain {
         self.state.area_load(mlmd).copied()
     }
 
+    /// What was stated about a slot without a grid.
+    #[must_use]
+    pub fn island(&self, slot: u32) -> Option<IslandSlot> {
+        self.state.island(slot).copied()
+    }
+
+    /// Whether every area's register is on record at both ends of a slot.
+    #[must_use]
+    pub fn areas_complete(&self, slot: u32) -> bool {
+        let areas = self.state.market().map_or(&[][..], |market| &market.areas);
+        self.market_rules().is_some_and(|rules| {
+            areas.iter().all(|mlmd| {
+                let area = self.state.area_load(*mlmd);
+                area.is_some_and(|area| area.energy_in(slot, &rules).is_some())
+            })
+        })
+    }
+
     /// Meters whose reading at the end of a slot is on record, and meters in all.
     #[must_use]
     pub fn slot_complete(&self, slot: u32) -> (usize, usize) {
@@ -251,7 +283,38 @@ impl LedgerChain {
     #[must_use]
     pub fn preview_price(&self, slot: u32) -> Option<SlotPrice> {
         let roles = self.is_cluster()?;
-        form_price(&View::new(&self.state), &roles.market, slot).ok()
+        let formed = form_price(&View::new(&self.state), &roles.market, slot);
+        formed.ok().map(|formed| formed.price)
+    }
+
+    /// Forecasts of the cluster's supply and demand, and how good they were.
+    #[must_use]
+    pub fn outlook(&self) -> Option<&Outlook> {
+        self.state.outlook()
+    }
+
+    /// Rules of the cluster's market; `None` for the root ledger.
+    #[must_use]
+    pub fn market_rules(&self) -> Option<crate::MarketRules> {
+        self.is_cluster().map(|roles| roles.market)
+    }
+
+    /// Orders of a participant for slots that are not settled, by slot.
+    #[must_use]
+    pub fn orders(&self, account: AccountId) -> &[PlacedOrder] {
+        self.state.orders(account).map_or(&[], Vec::as_slice)
+    }
+
+    /// The wholesale agent's bid for a slot that has not been over for long.
+    #[must_use]
+    pub fn wholesale_bid(&self, slot: u32) -> Option<&PlacedBid> {
+        self.state.bids()?.iter().find(|bid| bid.slot == slot)
+    }
+
+    /// What forward clearing committed for the newest priced slot.
+    #[must_use]
+    pub fn forward(&self) -> Option<&ForwardState> {
+        self.state.forward()
     }
 
     /// Counters of the market.
@@ -302,6 +365,80 @@ impl LedgerChain {
             receipt: receipts.get(index)?.clone(),
             path: ListPath::new(&leaves, index)?,
         })
+    }
+
+    /// Proof that a lot changed hands in the settlement `receipt` of the block at `height`.
+    #[must_use]
+    pub fn prove_line(&self, height: u64, receipt: usize, line: usize) -> Option<LineProof> {
+        LineProof::new(&self.entry(height)?.receipts, receipt, line)
+    }
+
+    /// Dealings with other clusters, from this cluster's side.
+    #[must_use]
+    pub fn flows(&self) -> Option<&Flows> {
+        self.state.flows()
+    }
+
+    /// The root block this cluster builds on.
+    #[must_use]
+    pub fn root_seen(&self) -> Option<&RootSeen> {
+        self.state.root_seen()
+    }
+
+    /// Accounts that may be full nodes.
+    #[must_use]
+    pub fn full_nodes(&self) -> &[AccountId] {
+        self.state.full_nodes().map_or(&[], Vec::as_slice)
+    }
+
+    /// Lots of other clusters an account holds.
+    #[must_use]
+    pub fn claims(&self, account: AccountId) -> &[Lot] {
+        self.state.claims(account).map_or(&[], Vec::as_slice)
+    }
+
+    /// What is left of a slot's energy sold to the utility, by plant.
+    #[must_use]
+    pub fn surplus(&self, slot: u32) -> &[Lot] {
+        self.state.surplus(slot).map_or(&[], Vec::as_slice)
+    }
+
+    /// A parcel this cluster sent.
+    #[must_use]
+    pub fn parcel(&self, dst: u32, seq: u64) -> Option<&Parcel> {
+        self.state.parcel(dst, seq)
+    }
+
+    /// What became of a parcel of another cluster here: accepted or not.
+    #[must_use]
+    pub fn outcome(&self, src: u32, seq: u64) -> Option<bool> {
+        self.state.outcome(src, seq).copied()
+    }
+
+    /// What the root tells a cluster about the others.
+    #[must_use]
+    pub fn inbound(&self, cluster: u32) -> Option<&Inbound> {
+        self.state.inbound(cluster)
+    }
+
+    /// A decision of the root.
+    #[must_use]
+    pub fn decision(&self, number: u32) -> Option<&DecisionRecord> {
+        self.state.decision(number)
+    }
+
+    /// Counters of the root's decisions.
+    #[must_use]
+    pub fn governance(&self) -> Option<&Governance> {
+        self.state.governance()
+    }
+
+    /// Path to a piece of state after one of the newest blocks, and the piece.
+    #[must_use]
+    pub fn prove_at(&self, height: u64, key: StateKey) -> Option<(Option<StateValue>, TreePath)> {
+        let (_, state) = self.recent.iter().rev().find(|(h, _)| *h == height)?;
+        let value = state.get(&key).map(|value| value.as_ref().clone());
+        Some((value, state.prove(&key)))
     }
 
     /// Proof of a piece of state after the last block; `None` before the first.

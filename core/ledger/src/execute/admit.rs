@@ -3,8 +3,10 @@
 use gridloom_consensus::SigMemo;
 
 use super::Env;
+use super::follow::{decision, root_news};
+use crate::cross::set_of;
 use crate::genesis::Kind;
-use crate::state::{StateKey, View};
+use crate::state::{StateKey, StateValue, View};
 use crate::transaction::{Transaction, TxBody};
 
 /// Why a transaction must not be in a block.
@@ -37,6 +39,12 @@ pub enum Inadmissible {
     /// A checkpoint that does not follow from the recorded one.
     #[error("the checkpoint does not fit: {0}")]
     Checkpoint(String),
+    /// A checkpoint of a cluster that was declared dead.
+    #[error("cluster {0} was declared dead")]
+    Dead(u32),
+    /// News of the root, or a decision, that do not fit or prove nothing.
+    #[error("the news does not fit: {0}")]
+    News(String),
     /// Evidence that proves nothing, or is recorded already.
     #[error("the evidence proves nothing new")]
     Evidence,
@@ -52,6 +60,8 @@ pub(crate) fn admit(
     match &tx.body {
         TxBody::Checkpoint { .. } => return checkpoint(env, view, tx, id),
         TxBody::Evidence(_) => return evidence(env, view, tx, id),
+        TxBody::FollowRoot(_) => return root_news(env, view, tx, id),
+        TxBody::Decide(_) => return decision(env, view, tx, id),
         _ => {}
     }
     if matches!(env.genesis.kind, Kind::Root(_)) {
@@ -97,6 +107,7 @@ fn checkpoint(
             cluster,
             header,
             certificate,
+            extras,
         },
     ) = (&env.genesis.kind, &tx.body)
     else {
@@ -105,11 +116,14 @@ fn checkpoint(
     let known = usize::try_from(*cluster)
         .ok()
         .and_then(|index| clusters.get(index));
-    let ((chain, validators), record) = known
+    let ((chain, _), record) = known
         .zip(view.cluster(*cluster))
         .ok_or(Inadmissible::UnknownCluster(*cluster))?;
     if record.frozen {
         return Err(Inadmissible::Frozen(*cluster));
+    }
+    if record.dead {
+        return Err(Inadmissible::Dead(*cluster));
     }
     let block = header.id();
     let contradicts = header.height == record.height && block != record.block;
@@ -131,19 +145,33 @@ fn checkpoint(
         if header.time_ms < record.time_ms {
             return misfit("it is older than the recorded one");
         }
-        if header.next_validators != record.validators {
+        let next = match &extras.next {
+            Some(seats) => set_of(seats).map_err(Inadmissible::Checkpoint)?.hash(),
+            None => record.validators,
+        };
+        if header.next_validators != next {
             return misfit("it names validators the root does not know");
         }
     }
+    let flows_hold = || {
+        extras.flows.as_ref().is_none_or(|(flows, path)| {
+            let value = StateValue::Flows(flows.clone()).hash();
+            path.shows(&header.state_root, &StateKey::Flows.hash(), Some(&value))
+        })
+    };
+    // A contradiction is judged by the set of the recorded block, which the
+    // record names only while the set has not changed with that very block.
+    let validators = set_of(&record.seats).map_err(Inadmissible::Checkpoint)?;
     let proven = env.memo.proves(id, || {
         tx.is_signed_for(&env.genesis.chain)
             && certificate
                 .verify(
                     chain,
-                    validators,
+                    &validators,
                     &mut SigMemo::new(validators.members().len()),
                 )
                 .is_ok()
+            && flows_hold()
     });
     if proven {
         Ok(())
@@ -165,7 +193,8 @@ fn evidence(
     let fresh = evidence.height <= env.height && view.get(&recorded).is_none();
     let proven = || {
         tx.is_signed_for(&env.genesis.chain)
-            && evidence.holds(&env.genesis.chain, &env.genesis.validators)
+            && (evidence.holds(&env.genesis.chain, env.validators)
+                || evidence.holds(&env.genesis.chain, &env.genesis.validators))
     };
     if fresh && env.memo.proves(id, proven) {
         Ok(())

@@ -10,18 +10,28 @@
 //! between makes an honest one false, and its proposer cannot know.
 
 mod admit;
+mod agree;
 mod contract;
+mod cross;
+mod estimate;
+pub(crate) mod follow;
+mod island;
+mod lots;
+mod order;
 mod price;
 mod reading;
+mod record;
 mod register;
 mod root;
 mod settle;
+mod wholesale;
 
 use std::sync::Arc;
 
-use gridloom_consensus::Tx as _;
+use gridloom_consensus::{Tx as _, ValidatorSet};
 
 use crate::audit::{AuditError, check_changes};
+use crate::cross::Lot;
 use crate::genesis::{Genesis, Kind};
 use crate::header::{MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS};
 use crate::memo::Memo;
@@ -32,6 +42,7 @@ use crate::transaction::{Transaction, TxBody};
 
 pub use admit::Inadmissible;
 pub(crate) use admit::admit;
+pub use order::{MAX_OPEN_SLOTS, MAX_ORDERS_PER_SLOT};
 pub(crate) use price::form as form_price;
 
 /// Where a block sits.
@@ -39,6 +50,8 @@ pub(crate) use price::form as form_price;
 pub(crate) struct Env<'a> {
     pub(crate) genesis: &'a Genesis,
     pub(crate) memo: &'a Memo,
+    /// Validators of the block.
+    pub(crate) validators: &'a ValidatorSet,
     pub(crate) height: u64,
     pub(crate) time_ms: u64,
 }
@@ -182,13 +195,17 @@ impl<'a> Executor<'a> {
         let Kind::Cluster(roles) = &self.env.genesis.kind else {
             return match &tx.body {
                 TxBody::Checkpoint {
-                    cluster, header, ..
-                } => self.checkpoint(*cluster, header),
+                    cluster,
+                    header,
+                    extras,
+                    ..
+                } => self.checkpoint(*cluster, header, extras),
+                TxBody::Decide(approved) => self.decide(approved),
                 TxBody::Evidence(evidence) => self.evidence(evidence),
-                _ => Err("the root ledger takes checkpoints and evidence only".into()),
+                _ => Err("the root ledger takes checkpoints, decisions and evidence only".into()),
             };
         };
-        let roles = *roles;
+        let roles = **roles;
         let only = |role, allowed: bool| {
             if allowed {
                 Ok(())
@@ -218,21 +235,74 @@ impl<'a> Executor<'a> {
                 energy_wh,
             } => {
                 only("LG-Aggregator", signer == roles.aggregator)?;
-                self.area_load(*mlmd, *interval_end_ms, *energy_wh)
+                self.area_load(&roles.market, *mlmd, *interval_end_ms, *energy_wh)
             }
             TxBody::Price {
                 slot,
                 typed,
                 scalar,
             } => {
-                only("cloud service", signer == roles.cloud)?;
+                // Everybody recomputes it, so who proposes it decides nothing; the
+                // LG-Aggregator does when the cloud is gone (paper E5).
+                let may = [roles.cloud, roles.aggregator].contains(&signer);
+                only("cloud service or the LG-Aggregator", may)?;
                 self.price(&roles.market, *slot, typed, *scalar)
             }
             TxBody::Settle { slot } => {
                 only("LG-Aggregator", signer == roles.aggregator)?;
                 self.settle(&roles, *slot)
             }
-            TxBody::Checkpoint { .. } => Err("checkpoints belong to the root ledger".into()),
+            TxBody::Transfer { to, amount } => self.transfer(signer, *to, *amount),
+            TxBody::Export {
+                dst,
+                to,
+                amount,
+                deadline_root_height,
+            } => self.export(&roles, signer, *dst, *to, *amount, *deadline_root_height),
+            TxBody::ExportLot {
+                dst,
+                to,
+                slot,
+                plant,
+                kind,
+                wh,
+                terms,
+                deadline_root_height,
+            } => {
+                only("LG-Aggregator", signer == roles.aggregator)?;
+                let wanted = Lot {
+                    cluster: 0,
+                    plant: *plant,
+                    kind: *kind,
+                    slot: *slot,
+                    wh: *wh,
+                };
+                self.export_lot(&roles, *to, *dst, wanted, *terms, *deadline_root_height)
+            }
+            TxBody::Authorise { node, granted } => {
+                only("operator", signer == roles.operator)?;
+                self.authorise(*node, *granted)
+            }
+            TxBody::SetValidators { seats } => {
+                only("operator", signer == roles.operator)?;
+                self.set_validators(seats)
+            }
+            TxBody::TrustMeter { key } => self.trust_meter(signer, key),
+            TxBody::MeterRecords(readings) => self.meter_records(signer, readings),
+            TxBody::Order { slot, terms } => {
+                self.order(&roles.market, signer, tx.nonce, *slot, terms)
+            }
+            TxBody::WholesaleBid { slot, steps } => {
+                self.wholesale_bid(&roles.market, signer, tx.nonce, *slot, steps)
+            }
+            TxBody::Island { slot, over } => {
+                only("LG-Aggregator", signer == roles.aggregator)?;
+                self.island(&roles, *slot, *over)
+            }
+            TxBody::FollowRoot(news) => self.follow_root(&roles, news),
+            TxBody::Checkpoint { .. } | TxBody::Decide(_) => {
+                Err("checkpoints and decisions belong to the root ledger".into())
+            }
             TxBody::Evidence(evidence) => self.evidence(evidence),
         }
     }

@@ -7,7 +7,8 @@ use super::{Executor, Refusal};
 use crate::genesis::MarketRules;
 use crate::receipt::Receipt;
 use crate::state::{
-    AreaLoad, Boundary, LastReading, MAX_BOUNDARIES, Meter, Registers, StateKey, StateValue,
+    AREA_ENDS, AreaLoad, Boundary, LastReading, MAX_BOUNDARIES, Meter, Registers, StateKey,
+    StateValue,
 };
 use crate::transaction::{MAX_OTHER_DEVICES, MeterReading};
 
@@ -136,6 +137,7 @@ impl Executor<'_> {
 
     pub(super) fn area_load(
         &mut self,
+        rules: &MarketRules,
         mlmd: u32,
         interval_end_ms: u64,
         energy_wh: EnergyWh,
@@ -146,7 +148,8 @@ impl Executor<'_> {
         {
             return Err(format!("an area load of {energy_wh} Wh is out of range"));
         }
-        if let Some(last) = self.view.area_load(mlmd)
+        let last = self.view.area_load(mlmd).copied();
+        if let Some(last) = &last
             && interval_end_ms <= last.interval_end_ms
         {
             return Err(format!(
@@ -155,15 +158,26 @@ impl Executor<'_> {
                 SimTime(last.interval_end_ms)
             ));
         }
-        self.view.put(
-            StateKey::AreaLoad(mlmd),
-            StateValue::AreaLoad(AreaLoad {
-                mlmd,
-                interval_end_ms,
-                energy_wh,
-                height: self.env.height,
-            }),
-        );
+        let mut area = AreaLoad {
+            mlmd,
+            interval_end_ms,
+            energy_wh,
+            height: self.env.height,
+            ends: last.map_or_else(Default::default, |last| last.ends),
+        };
+        if interval_end_ms.is_multiple_of(rules.slot_ms) {
+            area.ends.rotate_left(1);
+            area.ends[AREA_ENDS - 1] = (interval_end_ms, energy_wh);
+        }
+        self.view
+            .put(StateKey::AreaLoad(mlmd), StateValue::AreaLoad(area));
+        if last.is_none() {
+            let mut market = self.market();
+            if let Err(place) = market.areas.binary_search(&mlmd) {
+                market.areas.insert(place, mlmd);
+            }
+            self.put_market(market);
+        }
         self.receipts.push(Receipt::AreaLoadRecorded {
             mlmd,
             interval_end_ms,

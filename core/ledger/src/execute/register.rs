@@ -10,6 +10,9 @@ use crate::receipt::Receipt;
 use crate::state::{Account, MarketState, Meter, Participant, StateKey, StateValue};
 use crate::transaction::MAX_NAME_BYTES;
 
+/// Most accounts that may be full nodes of one cluster.
+const MAX_FULL_NODES: usize = 256;
+
 fn listed(problems: &[Problem]) -> Result<(), Refusal> {
     if problems.is_empty() {
         return Ok(());
@@ -27,7 +30,15 @@ impl Executor<'_> {
         self.view.put(StateKey::Market, StateValue::Market(market));
     }
 
-    pub(super) fn put_account(&mut self, id: AccountId, account: Account) {
+    /// Writes an account. One that begins again after its owner has left goes
+    /// on counting where it stopped, so that nothing old can be executed twice.
+    pub(super) fn put_account(&mut self, id: AccountId, mut account: Account) {
+        if self.view.account(id).is_none()
+            && let Some(numbers) = self.view.numbers(id)
+            && account.nonces.next < numbers.next
+        {
+            account.nonces = *numbers;
+        }
         self.view
             .put(StateKey::Account(id), StateValue::Account(account));
     }
@@ -62,6 +73,7 @@ impl Executor<'_> {
         if self.view.account(account).is_some() {
             return Err(format!("account {account} exists"));
         }
+        self.refuse_left(StateKey::Account(account))?;
         if !(0..=MAX_DEPOSIT).contains(&deposit) {
             return Err(format!("{deposit} nEUR is no deposit"));
         }
@@ -111,6 +123,8 @@ impl Executor<'_> {
         }
         listed(&preferences.validate())?;
         let meter = account_of(meter_key);
+        self.refuse_left(StateKey::Participant(account))?;
+        self.refuse_left(StateKey::Meter(meter))?;
         let version = match self.view.participant(account) {
             Some(old) if old.meter != meter => {
                 return Err(format!(
@@ -153,6 +167,34 @@ impl Executor<'_> {
             meter,
             version,
         });
+        Ok(())
+    }
+
+    /// What left for another cluster may come back: its place is kept.
+    fn refuse_left(&self, key: StateKey) -> Result<(), Refusal> {
+        match self.view.get(&key).map(AsRef::as_ref) {
+            Some(StateValue::Left(cluster)) => Err(format!(
+                "it left for cluster {cluster} and can only come back from there"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Who may be a full node and see every transaction (paper D10).
+    pub(super) fn authorise(&mut self, node: AccountId, granted: bool) -> Result<(), Refusal> {
+        let mut list = self.view.full_nodes().cloned().unwrap_or_default();
+        match (list.binary_search(&node), granted) {
+            (Ok(_), true) => return Err(format!("{node} is authorised already")),
+            (Err(_), false) => return Err(format!("{node} is not authorised")),
+            (Err(place), true) if list.len() < MAX_FULL_NODES => list.insert(place, node),
+            (Err(_), true) => return Err(format!("{MAX_FULL_NODES} full nodes are the most")),
+            (Ok(place), false) => {
+                list.remove(place);
+            }
+        }
+        self.view
+            .put(StateKey::FullNodes, StateValue::FullNodes(list));
+        self.receipts.push(Receipt::Authorised { node, granted });
         Ok(())
     }
 

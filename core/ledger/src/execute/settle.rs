@@ -2,39 +2,31 @@
 
 use std::collections::BTreeMap;
 
+use gridloom_market::wholesale::GridPrices;
 use gridloom_market::{
-    Allocation, BuyOrder, MeteredNet, MoneyLine, Reason, SellOrder, Settlement, SettlementInput,
-    allocate, settle,
+    Allocation, BuyOrder, GridPart, IslandInput, MeteredNet, MoneyLine, PlantWish, Reason, Rule,
+    SellOrder, Settlement, SettlementInput, SlotOrders, Terms, TypedPrice, Wallet, book_settlement,
+    clear_slot, settle, settle_island,
 };
-use gridloom_units::{AccountId, EnergyType, EnergyWh, MoneyNanoEur, SimTime};
+use gridloom_units::{AccountId, EnergyType, EnergyWh, MoneyNanoEur, PriceMicroEurPerKwh, SimTime};
 
+use super::wholesale::Margin;
 use super::{Executor, Refusal};
-use crate::genesis::ClusterRoles;
-use crate::receipt::{Receipt, SettledSlot};
-use crate::state::{Account, MarketState, Meter, Registers, StateKey, StateValue};
+use crate::genesis::{ClusterRoles, MarketRules};
+use crate::receipt::{Footing, Receipt, SettledSlot};
+use crate::state::{Account, MarketState, Meter, Registers, SlotPrice, StateKey, StateValue};
 
 /// Metered energy of one participant in the slot.
-struct Metered {
+pub(super) struct Metered {
     account: AccountId,
     meter_id: AccountId,
     meter: Meter,
-    energy: Registers,
+    pub(super) energy: Registers,
+    /// What of the registers is an estimate, Wh.
+    pub(super) estimated: Registers,
     weights: [u32; EnergyType::COUNT],
-}
-
-impl Meter {
-    /// Takes everything up to the end of the slot as settled; returns it.
-    fn settle_through(&mut self, slot: u32) -> Registers {
-        let count = self.boundaries.partition_point(|b| b.slot <= slot);
-        let Some(end) = count.checked_sub(1).map(|last| self.boundaries[last]) else {
-            return Registers::default();
-        };
-        let energy = end.registers.since(&self.settled);
-        self.settled = end.registers;
-        // The next price is formed from the newest of them.
-        self.boundaries.drain(..count - 1);
-        energy
-    }
+    limits: (Option<PriceMicroEurPerKwh>, Option<PriceMicroEurPerKwh>),
+    wishes: Vec<PlantWish>,
 }
 
 impl Executor<'_> {
@@ -56,15 +48,40 @@ impl Executor<'_> {
                 SimTime(self.env.time_ms)
             ));
         }
-        let metered = self.metered(slot);
-        let price = self.view.price(slot).map(|price| price.typed);
-        let (allocation, settlement) = trade(roles, &metered, price)?;
+        let metered = self.metered(&roles.market, slot);
+        let footing = self.footing(slot, &metered);
+        let price = self.view.price(slot).cloned();
+        let grid = grid_of(&roles.market, price.as_ref(), footing);
+        let typed = price
+            .as_ref()
+            .map(|price| held(price, bounds(&roles.market, grid, footing), footing));
+        let placed = self.placed(metered.iter().map(|entry| entry.account), slot);
+        let rule = self
+            .view
+            .template(market.template_version)
+            .map_or(Rule::Typed, |template| template.price.rule.clone());
+        let decided = typed.map(|typed| (typed, &rule));
+        let (allocation, settlement) = trade(roles, grid, &metered, &placed, decided, footing)?;
         let mut accounts = self.book_energy(&metered, &settlement)?;
         let mut settled = summary(slot, price.is_some(), &allocation, &settlement);
-        accounts
-            .entry(roles.operator)
-            .or_insert_with(|| self.account_or_new(roles.operator));
-        pay(roles.operator, &mut accounts, &settlement, &mut settled)?;
+        settled.footing = footing;
+        let margin = Margin::of(roles, price.as_ref(), grid, &settlement);
+        let paid = margin.iter().flat_map(|m| [m.agent, m.utility]);
+        for id in paid.chain([roles.operator]) {
+            accounts
+                .entry(id)
+                .or_insert_with(|| self.account_or_new(id));
+        }
+        let mut changes = settlement.balances();
+        if let Some(margin) = &margin {
+            margin.add_to(&mut changes);
+        }
+        pay(roles.operator, &mut accounts, &changes, &mut settled)?;
+        settled.estimated = metered
+            .iter()
+            .filter(|entry| entry.estimated != Registers::default())
+            .map(|entry| entry.account)
+            .collect();
 
         // Nothing above has written anything; from here on nothing can fail.
         book_totals(&mut market, roles.utility, &metered, &settlement);
@@ -75,14 +92,18 @@ impl Executor<'_> {
         for (id, account) in accounts {
             self.put_account(id, account);
         }
+        self.forget_orders(metered.iter().map(|entry| entry.account), slot);
         for entry in metered {
             self.view.put(
                 StateKey::Meter(entry.meter_id),
                 StateValue::Meter(entry.meter),
             );
         }
+        self.keep_surplus(roles, slot, &settlement.lines);
         settled.lines = settlement.lines;
         self.receipts.push(Receipt::Settled(settled));
+        self.receipts
+            .extend(margin.map(|margin| margin.receipt(slot)));
         Ok(())
     }
 
@@ -93,19 +114,42 @@ impl Executor<'_> {
             .unwrap_or_else(|| Account::new(id, 0))
     }
 
-    fn metered(&self, slot: u32) -> Vec<Metered> {
+    fn metered(&self, rules: &MarketRules, slot: u32) -> Vec<Metered> {
         let roster = self.view.roster().map_or(&[][..], Vec::as_slice);
+        let named: BTreeMap<&str, AccountId> = roster
+            .iter()
+            .filter_map(|account| self.view.participant(*account))
+            .map(|participant| (participant.name.as_str(), participant.account))
+            .collect();
         let of = |account: &AccountId| {
             let participant = self.view.participant(*account)?;
             let mut meter = self.view.meter(participant.meter)?.clone();
-            let energy = meter.settle_through(slot);
+            let (energy, estimated) = meter.settle_through(slot, rules);
             let instance = self.view.instance(*account, participant.version)?;
             Some(Metered {
                 account: *account,
                 meter_id: participant.meter,
                 meter,
                 energy,
+                estimated,
                 weights: instance.preferences.weights.to_array(),
+                limits: (
+                    instance.preferences.limits.buy_up_to,
+                    instance.preferences.limits.sell_from,
+                ),
+                // Names nobody in the cluster has wish for nothing.
+                wishes: instance
+                    .preferences
+                    .plants
+                    .iter()
+                    .filter_map(|wish| {
+                        Some(PlantWish {
+                            buyer: *account,
+                            seller: *named.get(wish.plant.as_str())?,
+                            factor: wish.factor,
+                        })
+                    })
+                    .collect(),
             })
         };
         roster.iter().filter_map(of).collect()
@@ -145,7 +189,7 @@ impl Executor<'_> {
             }
             if let Some(buyer) = accounts.get_mut(&line.buyer) {
                 buyer.bought_wh[k] += line.energy_wh;
-                if line.reason != Reason::GridExport {
+                if line.reason.is_consumed() {
                     buyer.retired_wh[k] += line.energy_wh;
                 }
             }
@@ -170,13 +214,102 @@ impl Executor<'_> {
     }
 }
 
-/// Local trade at the decided price; without one everybody deals with the
-/// utility at its tariff (what a household without a local market has).
+/// What members get from and pay to the grid in a slot: what the wholesale
+/// agent's position made of it, as long as there was a grid all along.
+fn grid_of(rules: &MarketRules, price: Option<&SlotPrice>, footing: Footing) -> GridPrices {
+    match footing {
+        Footing::Grid | Footing::Doubted { .. } => price
+            .filter(|price| !price.island)
+            .map_or(rules.tariff(), |price| price.grid),
+        Footing::Island { .. } | Footing::Part { .. } => rules.tariff(),
+    }
+}
+
+/// The decided price, within the bounds that the slot has turned out to have: the
+/// grid may have gone or come back within it, and nobody does worse than outside.
+fn held(
+    price: &SlotPrice,
+    (lower, upper): (PriceMicroEurPerKwh, PriceMicroEurPerKwh),
+    footing: Footing,
+) -> TypedPrice {
+    if price.island == footing.is_island() {
+        return price.typed;
+    }
+    price.typed.map(|typed| typed.clamp(lower, upper))
+}
+
+/// Lowest and highest price of a slot by what it is settled against.
+fn bounds(
+    rules: &MarketRules,
+    grid: GridPrices,
+    footing: Footing,
+) -> (PriceMicroEurPerKwh, PriceMicroEurPerKwh) {
+    let island = rules.bounds(true);
+    match footing {
+        Footing::Grid | Footing::Doubted { .. } => (grid.feed_in, grid.import),
+        Footing::Island { .. } => island,
+        Footing::Part { .. } => (grid.feed_in.min(island.0), grid.import.max(island.1)),
+    }
+}
+
+/// Local trade at the decided price, the rest with the grid at its prices;
+/// without a decided price everybody deals with the utility at its tariff (what
+/// a household without a local market has), or with the island at its highest
+/// price.
 fn trade(
     roles: &ClusterRoles,
+    grid: GridPrices,
     metered: &[Metered],
-    price: Option<[i64; EnergyType::COUNT]>,
+    placed: &BTreeMap<AccountId, Terms>,
+    price: Option<([i64; EnergyType::COUNT], &Rule)>,
+    footing: Footing,
 ) -> Result<(Allocation, Settlement), Refusal> {
+    let (buyers, sellers) = offered(metered, price.is_some());
+    let (lower, upper) = bounds(&roles.market, grid, footing);
+    let (typed, rule) = price.unwrap_or(([upper; EnergyType::COUNT], &Rule::Typed));
+    let limits = metered
+        .iter()
+        .map(|entry| (entry.account, entry.limits))
+        .collect();
+    let wishes: Vec<PlantWish> = metered
+        .iter()
+        .flat_map(|entry| entry.wishes.clone())
+        .collect();
+    let nets: Vec<MeteredNet> = metered
+        .iter()
+        .map(|entry| MeteredNet {
+            account: entry.account,
+            net_wh: entry.energy.net_wh(),
+        })
+        .collect();
+    let cleared = clear_slot(
+        rule,
+        &SlotOrders {
+            lower,
+            upper,
+            decided: &typed,
+            buyers: &buyers,
+            sellers: &sellers,
+            wishes: &wishes,
+            limits: &limits,
+            placed,
+        },
+    )
+    .map_err(|error| error.to_string())?;
+    let allocation = cleared.allocation;
+    let outcome = Outcome {
+        typed,
+        paid: Some(cleared.paid.as_slice()),
+        allocation: &allocation,
+        metered: &nets,
+    };
+    let settlement = settled_on(roles, grid, footing, &outcome)?;
+    Ok((allocation, settlement))
+}
+
+/// What everybody wants and gives in a slot; without a decided price nobody
+/// takes anything from a member.
+fn offered(metered: &[Metered], priced: bool) -> (Vec<BuyOrder>, Vec<SellOrder>) {
     let sells = |entry: &Metered| {
         [
             (EnergyType::Solar, entry.energy.export_solar_wh),
@@ -188,38 +321,73 @@ fn trade(
             offered_wh,
         })
     };
-    let buyers: Vec<BuyOrder> = metered
-        .iter()
-        .map(|entry| BuyOrder {
-            account: entry.account,
-            demand_wh: entry.energy.import_wh,
-            weights: if price.is_some() {
-                entry.weights
-            } else {
-                [0; EnergyType::COUNT]
+    let buyers = metered.iter().map(|entry| BuyOrder {
+        account: entry.account,
+        demand_wh: entry.energy.import_wh,
+        weights: if priced {
+            entry.weights
+        } else {
+            [0; EnergyType::COUNT]
+        },
+    });
+    (buyers.collect(), metered.iter().flat_map(sells).collect())
+}
+
+/// A cleared slot before its money is known.
+struct Outcome<'a> {
+    typed: TypedPrice,
+    paid: Option<&'a [PriceMicroEurPerKwh]>,
+    allocation: &'a Allocation,
+    metered: &'a [MeteredNet],
+}
+
+/// The money of a cleared slot: against the utility, or within the island.
+fn settled_on(
+    roles: &ClusterRoles,
+    grid: GridPrices,
+    footing: Footing,
+    outcome: &Outcome<'_>,
+) -> Result<Settlement, Refusal> {
+    let &Outcome {
+        typed,
+        paid,
+        allocation,
+        metered,
+    } = outcome;
+    let island = |from_neighbours_wh: EnergyWh, from_grid_wh: EnergyWh| {
+        settle_island(&IslandInput {
+            carrier: roles.operator,
+            price: roles.market.island,
+            to_neighbours_wh: from_neighbours_wh.saturating_neg(),
+            grid: GridPart {
+                utility: roles.utility,
+                feed_in: grid.feed_in,
+                import: grid.import,
+                from_grid_wh,
             },
+            typed,
+            paid,
+            allocation,
+            metered,
         })
-        .collect();
-    let sellers: Vec<SellOrder> = metered.iter().flat_map(sells).collect();
-    let typed = price.unwrap_or([roles.market.import; EnergyType::COUNT]);
-    let nets: Vec<MeteredNet> = metered
-        .iter()
-        .map(|entry| MeteredNet {
-            account: entry.account,
-            net_wh: entry.energy.net_wh(),
-        })
-        .collect();
-    let allocation = allocate(&buyers, &sellers, &typed).map_err(|error| error.to_string())?;
-    let settlement = settle(&SettlementInput {
-        utility: roles.utility,
-        feed_in: roles.market.feed_in,
-        import: roles.market.import,
-        price: typed,
-        allocation: &allocation,
-        metered: &nets,
-    })
-    .map_err(|error| error.to_string())?;
-    Ok((allocation, settlement))
+    };
+    match footing {
+        Footing::Island { from_neighbours_wh } => island(from_neighbours_wh, 0),
+        Footing::Part {
+            from_neighbours_wh,
+            from_grid_wh,
+        } => island(from_neighbours_wh, from_grid_wh),
+        Footing::Grid | Footing::Doubted { .. } => settle(&SettlementInput {
+            utility: roles.utility,
+            feed_in: grid.feed_in,
+            import: grid.import,
+            price: typed,
+            paid,
+            allocation,
+            metered,
+        }),
+    }
+    .map_err(|error| error.to_string())
 }
 
 /// Moves the money. What a wallet cannot pay the operator lends it; what a
@@ -227,44 +395,31 @@ fn trade(
 fn pay(
     operator: AccountId,
     accounts: &mut BTreeMap<AccountId, Account>,
-    settlement: &Settlement,
+    changes: &BTreeMap<AccountId, MoneyNanoEur>,
     settled: &mut SettledSlot,
 ) -> Result<(), Refusal> {
-    let mut to_operator: MoneyNanoEur = 0;
-    for (id, change) in settlement.balances() {
+    let mut wallets: BTreeMap<AccountId, Wallet> = accounts
+        .iter()
+        .map(|(id, account)| {
+            let wallet = Wallet {
+                money: account.money,
+                held: account.held,
+                debt: account.debt,
+            };
+            (*id, wallet)
+        })
+        .collect();
+    let credit =
+        book_settlement(&mut wallets, operator, changes).map_err(|short| short.to_string())?;
+    for (id, wallet) in wallets {
         let account = accounts.entry(id).or_insert_with(|| Account::new(id, 0));
-        settled.moved += change.max(0);
-        account.money += change;
-        if id == operator {
-            continue;
-        }
-        if account.money < 0 {
-            let loan = -account.money;
-            account.money = 0;
-            account.debt += loan;
-            settled.lent += loan;
-            to_operator -= loan;
-        } else if change > 0 && account.debt > 0 {
-            let part = account.debt.min(change);
-            account.money -= part;
-            account.debt -= part;
-            settled.repaid += part;
-            to_operator += part;
-        }
+        account.money = wallet.money;
+        account.held = wallet.held;
+        account.debt = wallet.debt;
     }
-    if to_operator == 0 {
-        return Ok(());
-    }
-    let lender = accounts
-        .entry(operator)
-        .or_insert_with(|| Account::new(operator, 0));
-    lender.money += to_operator;
-    if lender.money < 0 {
-        return Err(format!(
-            "wallets lack {} nEUR and the operator's credit falls {} nEUR short",
-            settled.lent, -lender.money
-        ));
-    }
+    settled.moved = changes.values().map(|change| (*change).max(0)).sum();
+    settled.lent = credit.lent;
+    settled.repaid = credit.repaid;
     Ok(())
 }
 
@@ -284,6 +439,8 @@ fn summary(
         local_wh: sum(Reason::LocalTrade),
         bought_wh: sum(Reason::GridImport),
         sold_wh: sum(Reason::GridExport),
+        island_wh: sum(Reason::IslandSupply),
+        unused_wh: sum(Reason::Unused),
         local_typed_wh: allocation.delivered_wh,
         ..SettledSlot::default()
     }
@@ -305,6 +462,7 @@ fn book_totals(
         seller,
         kind,
         energy_wh,
+        reason,
         ..
     } in &settlement.lines
     {
@@ -314,7 +472,7 @@ fn book_totals(
         }
         if *buyer == utility {
             totals.sold_wh[k] += energy_wh;
-        } else {
+        } else if reason.is_consumed() {
             totals.retired_wh[k] += energy_wh;
         }
     }

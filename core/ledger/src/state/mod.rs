@@ -7,20 +7,23 @@ mod view;
 use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use gridloom_units::AccountId;
+use gridloom_units::{AccountId, RecordChain};
 
+pub(crate) use records::{AREA_ENDS, Boundary, MAX_BOUNDARIES};
 pub use records::{
-    Account, AreaLoad, ClusterRecord, EnergyTotals, LastReading, MarketState, Meter, NonceWindow,
-    Participant, Registers, SlotPrice,
+    Account, AreaLoad, ClusterRecord, EnergyTotals, ForwardState, IslandSlot, LastReading,
+    MarketState, Meter, NonceWindow, Participant, PlacedBid, PlacedOrder, Registers,
+    ScheduledContract, SlotPrice,
 };
-pub(crate) use records::{Boundary, MAX_BOUNDARIES};
 pub(crate) use tree::Tree;
 pub use tree::TreePath;
 pub(crate) use view::View;
 
 use gridloom_consensus::Address;
 use gridloom_contract::{EmInstance, EmTemplate};
+use gridloom_market::forward::Outlook;
 
+use crate::cross::{DecisionRecord, Flows, Governance, Inbound, Lot, Parcel, RootSeen, Seat};
 use crate::header::BlockHeader;
 use crate::receipt::Bill;
 use crate::transaction::hash_encoded;
@@ -44,6 +47,8 @@ pub enum StateKey {
     Price(u32),
     /// Latest load of an M-LMD's area.
     AreaLoad(u32),
+    /// Forward clearing of the cluster.
+    Forward,
     /// Counters of the market.
     Market,
     /// Accounts of all participants.
@@ -52,6 +57,42 @@ pub enum StateKey {
     Cluster(u32),
     /// A recorded misbehaviour.
     Evidence(Address, u64),
+    /// Validators of the next block, where they differ from the genesis.
+    Seats,
+    /// A parcel for another cluster: its index, number.
+    Parcel(u32, u64),
+    /// What became of a parcel of another cluster: its index, number.
+    Outcome(u32, u64),
+    /// Dealings with other clusters.
+    Flows,
+    /// The root block a cluster builds on.
+    RootSeen,
+    /// Energy of a slot sold to the utility, by plant, that may go to other clusters.
+    Surplus(u32),
+    /// Lots of other clusters an account holds.
+    Claims(AccountId),
+    /// What the root tells a cluster about the others.
+    Inbound(u32),
+    /// A decision of the root.
+    Decision(u32),
+    /// Counters of the root's decisions.
+    Governance,
+    /// Accounts that may be full nodes.
+    FullNodes,
+    /// Numbers that an account used here before it left.
+    Numbers(AccountId),
+    /// Signed readings of a participant's physical meter, by account.
+    Records(AccountId),
+    /// The same of a meter the participant trusted before: account, key.
+    FormerRecords(AccountId, [u8; 32]),
+    /// Forecasts of the cluster's supply and demand.
+    Outlook,
+    /// Orders of a participant for slots that are not settled, by account.
+    Orders(AccountId),
+    /// Bids of the wholesale agent for slots that are not priced.
+    Bids,
+    /// What was stated about a slot without a grid.
+    Island(u32),
 }
 
 impl StateKey {
@@ -81,6 +122,8 @@ pub enum StateValue {
     Price(SlotPrice),
     /// See [`StateKey::AreaLoad`].
     AreaLoad(AreaLoad),
+    /// See [`StateKey::Forward`].
+    Forward(ForwardState),
     /// See [`StateKey::Market`].
     Market(MarketState),
     /// See [`StateKey::Roster`]: sorted.
@@ -89,6 +132,42 @@ pub enum StateValue {
     Cluster(ClusterRecord),
     /// See [`StateKey::Evidence`].
     Evidence,
+    /// See [`StateKey::Seats`].
+    Seats(Vec<Seat>),
+    /// See [`StateKey::Parcel`].
+    Parcel(Parcel),
+    /// See [`StateKey::Outcome`]: whether it was accepted.
+    Outcome(bool),
+    /// See [`StateKey::Flows`].
+    Flows(Flows),
+    /// See [`StateKey::RootSeen`].
+    RootSeen(RootSeen),
+    /// See [`StateKey::Surplus`].
+    Surplus(Vec<Lot>),
+    /// See [`StateKey::Claims`].
+    Claims(Vec<Lot>),
+    /// See [`StateKey::Inbound`].
+    Inbound(Inbound),
+    /// See [`StateKey::Decision`].
+    Decision(DecisionRecord),
+    /// See [`StateKey::Governance`].
+    Governance(Governance),
+    /// See [`StateKey::FullNodes`]: sorted.
+    FullNodes(Vec<AccountId>),
+    /// What was here left with its owner for this cluster.
+    Left(u32),
+    /// See [`StateKey::Numbers`].
+    Numbers(NonceWindow),
+    /// See [`StateKey::Records`].
+    Records(RecordChain),
+    /// See [`StateKey::Outlook`].
+    Outlook(Box<Outlook>),
+    /// See [`StateKey::Orders`]: by slot.
+    Orders(Vec<PlacedOrder>),
+    /// See [`StateKey::Bids`]: by slot.
+    Bids(Vec<PlacedBid>),
+    /// See [`StateKey::Island`].
+    Island(IslandSlot),
 }
 
 impl StateValue {
@@ -122,6 +201,22 @@ impl State {
         self.tree.for_each(visit);
     }
 
+    /// Every value with the hash of its name.
+    pub(crate) fn entries(&self) -> Vec<([u8; 32], Arc<StateValue>)> {
+        self.tree.entries()
+    }
+
+    /// A state of exactly these values.
+    pub(crate) fn of(entries: &[([u8; 32], Arc<StateValue>)]) -> Self {
+        let writes = entries
+            .iter()
+            .map(|(key, value)| (*key, value.hash(), Arc::clone(value)))
+            .collect();
+        Self {
+            tree: Tree::default().put(writes),
+        }
+    }
+
     pub(crate) fn put(&self, writes: impl Iterator<Item = (StateKey, Arc<StateValue>)>) -> Self {
         let writes = writes
             .map(|(key, value)| (key.hash(), value.hash(), value))
@@ -135,7 +230,8 @@ impl State {
 macro_rules! getters {
     ($($name:ident($($arg:ident: $kind:ty),*) -> $key:expr, $variant:ident => $record:ty;)*) => {
         impl State {
-            $(pub(crate) fn $name(&self, $($arg: $kind),*) -> Option<&$record> {
+            $(#[allow(dead_code, reason = "one list serves committed and pending state")]
+            pub(crate) fn $name(&self, $($arg: $kind),*) -> Option<&$record> {
                 match self.get(&$key)?.as_ref() {
                     StateValue::$variant(record) => Some(record),
                     _ => None,
@@ -143,7 +239,8 @@ macro_rules! getters {
             })*
         }
         impl View<'_> {
-            $(pub(crate) fn $name(&self, $($arg: $kind),*) -> Option<&$record> {
+            $(#[allow(dead_code, reason = "one list serves committed and pending state")]
+            pub(crate) fn $name(&self, $($arg: $kind),*) -> Option<&$record> {
                 match self.get(&$key)?.as_ref() {
                     StateValue::$variant(record) => Some(record),
                     _ => None,
@@ -162,9 +259,46 @@ getters! {
     template(version: u32) -> StateKey::Template(version), Template => EmTemplate;
     price(slot: u32) -> StateKey::Price(slot), Price => SlotPrice;
     area_load(mlmd: u32) -> StateKey::AreaLoad(mlmd), AreaLoad => AreaLoad;
+    forward() -> StateKey::Forward, Forward => ForwardState;
     market() -> StateKey::Market, Market => MarketState;
     roster() -> StateKey::Roster, Roster => Vec<AccountId>;
     cluster(index: u32) -> StateKey::Cluster(index), Cluster => ClusterRecord;
+    seats() -> StateKey::Seats, Seats => Vec<Seat>;
+    parcel(dst: u32, seq: u64) -> StateKey::Parcel(dst, seq), Parcel => Parcel;
+    outcome(src: u32, seq: u64) -> StateKey::Outcome(src, seq), Outcome => bool;
+    flows() -> StateKey::Flows, Flows => Flows;
+    root_seen() -> StateKey::RootSeen, RootSeen => RootSeen;
+    surplus(slot: u32) -> StateKey::Surplus(slot), Surplus => Vec<Lot>;
+    claims(account: AccountId) -> StateKey::Claims(account), Claims => Vec<Lot>;
+    inbound(cluster: u32) -> StateKey::Inbound(cluster), Inbound => Inbound;
+    decision(number: u32) -> StateKey::Decision(number), Decision => DecisionRecord;
+    full_nodes() -> StateKey::FullNodes, FullNodes => Vec<AccountId>;
+    governance() -> StateKey::Governance, Governance => Governance;
+    numbers(id: AccountId) -> StateKey::Numbers(id), Numbers => NonceWindow;
+    island(slot: u32) -> StateKey::Island(slot), Island => IslandSlot;
+    records(account: AccountId) -> StateKey::Records(account), Records => RecordChain;
+    former_records(account: AccountId, key: [u8; 32]) -> StateKey::FormerRecords(account, key), Records => RecordChain;
+    orders(account: AccountId) -> StateKey::Orders(account), Orders => Vec<PlacedOrder>;
+    bids() -> StateKey::Bids, Bids => Vec<PlacedBid>;
+}
+
+fn outlook(value: &StateValue) -> Option<&Outlook> {
+    match value {
+        StateValue::Outlook(outlook) => Some(outlook),
+        _ => None,
+    }
+}
+
+impl State {
+    pub(crate) fn outlook(&self) -> Option<&Outlook> {
+        outlook(self.get(&StateKey::Outlook)?)
+    }
+}
+
+impl View<'_> {
+    pub(crate) fn outlook(&self) -> Option<&Outlook> {
+        outlook(self.get(&StateKey::Outlook)?)
+    }
 }
 
 /// Proof of a piece of state (or of its absence), checked against a header.

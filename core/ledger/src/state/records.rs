@@ -2,9 +2,14 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use gridloom_consensus::{BlockId, ChainId};
+use gridloom_market::Terms;
+use gridloom_market::forward::LoadHistory;
+use gridloom_market::wholesale::{BidStep, GridPrices, Position};
 use gridloom_units::{AccountId, EnergyType, EnergyWh, MoneyNanoEur, PriceMicroEurPerKwh, TypedWh};
 
-use crate::transaction::{DeviceFacts, MeterReading};
+use crate::cross::{ExportLimit, Flows, Seat};
+use crate::genesis::MarketRules;
+use crate::transaction::{DeviceFacts, IslandOver, MeterReading};
 
 /// Money and energy of an account (paper P6).
 ///
@@ -19,6 +24,8 @@ pub struct Account {
     pub money: MoneyNanoEur,
     /// Owed to the operator, nano-EUR; never negative.
     pub debt: MoneyNanoEur,
+    /// Part of the money held for what the running slots may cost, nano-EUR.
+    pub held: MoneyNanoEur,
     /// Metered out of the account's plant since the beginning, per type, Wh.
     pub minted_wh: TypedWh,
     /// Received and consumed since the beginning, per type, Wh.
@@ -38,6 +45,26 @@ impl Account {
             id,
             money,
             ..Self::default()
+        }
+    }
+
+    /// This account and another one of the same owner as one. Every number
+    /// either of them may have used counts as used.
+    pub(crate) fn joined_with(&self, other: &Self) -> Self {
+        let sum = |a: &TypedWh, b: &TypedWh| -> TypedWh { std::array::from_fn(|k| a[k] + b[k]) };
+        Self {
+            id: self.id,
+            money: self.money + other.money,
+            debt: self.debt + other.debt,
+            held: self.held + other.held,
+            minted_wh: sum(&self.minted_wh, &other.minted_wh),
+            retired_wh: sum(&self.retired_wh, &other.retired_wh),
+            sold_wh: sum(&self.sold_wh, &other.sold_wh),
+            bought_wh: sum(&self.bought_wh, &other.bought_wh),
+            nonces: NonceWindow {
+                next: self.nonces.next.max(other.nonces.next),
+                used: u64::MAX,
+            },
         }
     }
 
@@ -62,6 +89,14 @@ pub struct NonceWindow {
 }
 
 impl NonceWindow {
+    /// The same with every number below the highest used counted as used.
+    pub(crate) fn closed(self) -> Self {
+        Self {
+            used: u64::MAX,
+            ..self
+        }
+    }
+
     /// Whether this nonce may still be used.
     #[must_use]
     pub fn admits(&self, nonce: u64) -> bool {
@@ -208,16 +243,76 @@ pub struct SlotPrice {
     pub typed: [PriceMicroEurPerKwh; EnergyType::COUNT],
     /// Mean price, micro-EUR/kWh.
     pub scalar: PriceMicroEurPerKwh,
-    /// Supply per type in the slot before, Wh.
+    /// Supply per type it was formed from: of the slot before, or expected, Wh.
     pub supply_wh: TypedWh,
-    /// Demand in the slot before, Wh.
+    /// Demand it was formed from, Wh.
     pub demand_wh: EnergyWh,
+    /// Supply per type metered in the slot before, Wh.
+    pub metered_supply_wh: TypedWh,
+    /// Demand metered in the slot before, Wh.
+    pub metered_demand_wh: EnergyWh,
     /// Meters with a reading at the end of the slot before.
     pub recorded: u32,
     /// Meters registered.
     pub expected: u32,
     /// Height of the block that decided it; 0 while it is a preview.
     pub height: u64,
+    /// Version of the EM contract it was formed under.
+    pub version: u32,
+    /// What the members get from and pay to the grid in this slot: the tariff,
+    /// or what the wholesale agent's position makes of it.
+    pub grid: GridPrices,
+    /// What the wholesale agent's bid cleared at, if it did.
+    pub position: Option<Position>,
+    /// Whether its bounds are those of an island; `grid` has them then.
+    pub island: bool,
+}
+
+/// An order that stands for a slot.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct PlacedOrder {
+    /// The slot.
+    pub slot: u32,
+    /// What it says; a cancelled one says nothing.
+    pub terms: Terms,
+    /// Number of its transaction: the highest one stands.
+    pub nonce: u64,
+    /// Orders the participant has placed for this slot.
+    pub placed: u32,
+    /// Height of the block that recorded it.
+    pub height: u64,
+}
+
+/// A bid of the wholesale agent that stands for a slot.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct PlacedBid {
+    /// The slot.
+    pub slot: u32,
+    /// Its steps.
+    pub steps: Vec<BidStep>,
+    /// Number of its transaction: the highest one stands.
+    pub nonce: u64,
+    /// Bids sent for this slot.
+    pub placed: u32,
+}
+
+/// What forward clearing knows of the cluster and committed for the running slot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ForwardState {
+    /// Net import of the cluster without what was steered.
+    pub history: LoadHistory,
+    /// The slot cleared last.
+    pub slot: u32,
+    /// Energy steered in that slot, charging and running positive, Wh.
+    pub steered_wh: EnergyWh,
+    /// Planned net import per slot, that slot first, Wh.
+    pub path_wh: Vec<EnergyWh>,
+    /// Capacity the slot was cleared against, Wh.
+    pub capacity_wh: EnergyWh,
+    /// What devices took because it could not wait, Wh.
+    pub forced_wh: EnergyWh,
+    /// What was put off, Wh.
+    pub deferred_wh: EnergyWh,
 }
 
 /// Load of an M-LMD's area.
@@ -227,9 +322,40 @@ pub struct AreaLoad {
     pub mlmd: u32,
     /// End of the interval, ms.
     pub interval_end_ms: u64,
-    /// Energy taken by the area, Wh.
+    /// Register of the energy taken by the area, Wh.
     pub energy_wh: EnergyWh,
     /// Height of the block that recorded it.
+    pub height: u64,
+    /// The register at the ends of the newest slots: time in ms, Wh; newest last.
+    pub ends: [(u64, EnergyWh); AREA_ENDS],
+}
+
+/// Slot ends that are kept of an area's register.
+pub(crate) const AREA_ENDS: usize = 8;
+
+impl AreaLoad {
+    /// Energy of the area in a slot, Wh; `None` while one end is not on record.
+    pub(crate) fn energy_in(&self, slot: u32, rules: &MarketRules) -> Option<EnergyWh> {
+        let at = |end_ms: u64| {
+            let mut ends = self.ends.iter().rev();
+            ends.find(|(at_ms, _)| *at_ms == end_ms).map(|(_, wh)| *wh)
+        };
+        let end_ms = rules.slot_end_ms(slot);
+        // Registers start from zero with the ledger's clock.
+        let start_ms = end_ms.saturating_sub(rules.slot_ms);
+        let start_wh = if start_ms == 0 { 0 } else { at(start_ms)? };
+        Some(at(end_ms)? - start_wh)
+    }
+}
+
+/// What the LG-Aggregator stated about a slot without a grid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct IslandSlot {
+    /// The slot.
+    pub slot: u32,
+    /// Once the slot is over: what came into the cluster.
+    pub over: Option<IslandOver>,
+    /// Height of the block that recorded the last statement.
     pub height: u64,
 }
 
@@ -246,6 +372,23 @@ pub struct MarketState {
     pub totals: EnergyTotals,
     /// Sum of all debts to the operator, nano-EUR.
     pub lent: MoneyNanoEur,
+    /// A contract version that the root decided and that is not in force yet.
+    pub scheduled: Option<ScheduledContract>,
+    /// M-LMDs whose area loads are recorded here, sorted.
+    pub areas: Vec<u32>,
+}
+
+/// A contract version on its way into force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ScheduledContract {
+    /// Number of the root's decision.
+    pub decision: u32,
+    /// The version.
+    pub version: u32,
+    /// First slot under it.
+    pub from_slot: u32,
+    /// Whether the root confirmed that every cluster follows.
+    pub confirmed: bool,
 }
 
 /// Energy per type since the beginning, Wh: minted + bought = retired + sold + held.
@@ -292,6 +435,14 @@ pub struct ClusterRecord {
     pub validators: [u8; 32],
     /// Whether it certified two blocks at one height.
     pub frozen: bool,
+    /// Validators of the next height.
+    pub seats: Vec<Seat>,
+    /// Its dealings with other clusters, as last certified.
+    pub flows: Flows,
+    /// The most it may have sent beyond what it received.
+    pub limit: ExportLimit,
+    /// Whether the root declared it dead.
+    pub dead: bool,
 }
 
 #[cfg(test)]

@@ -145,6 +145,23 @@ impl<V> Tree<V> {
         walk(self.0.as_ref(), visit);
     }
 
+    /// Every hashed key with its value, in order of keys.
+    pub(crate) fn entries(&self) -> Vec<([u8; 32], Arc<V>)> {
+        fn walk<V>(node: Option<&Arc<Node<V>>>, into: &mut Vec<([u8; 32], Arc<V>)>) {
+            match node.map(AsRef::as_ref) {
+                None => {}
+                Some(Node::Leaf { leaf, .. }) => into.push((leaf.key, Arc::clone(&leaf.value))),
+                Some(Node::Inner { sides, .. }) => {
+                    walk(sides[0].as_ref(), into);
+                    walk(sides[1].as_ref(), into);
+                }
+            }
+        }
+        let mut entries = Vec::new();
+        walk(self.0.as_ref(), &mut entries);
+        entries
+    }
+
     /// Proof of what is, or is not, under a key.
     pub(crate) fn prove(&self, key: &[u8; 32]) -> TreePath {
         let mut siblings = Vec::new();

@@ -1,15 +1,19 @@
 //! Price formation: what a kilowatt-hour of each type costs in one slot.
 
+mod auctions;
 mod rules;
+mod tariffs;
 mod typed;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use gridloom_units::{EnergyType, EnergyWh, PriceMicroEurPerKwh, TypedWh};
 use serde::{Deserialize, Serialize};
 
+pub use auctions::{PayAsBid, PayAsClear};
 pub use rules::{
     FlatPrice, LinearIndex, MidMarket, Rule, SupplyDemandRatio, TimeOfUse, TouBand, TypedPressure,
 };
+pub use tariffs::{BillSharing, CriticalPeak, Nodal};
 pub use typed::typed_price;
 
 use crate::{MarketError, TypedPrice, checked_total};
@@ -57,6 +61,31 @@ pub struct Buyer {
     pub demand_wh: EnergyWh,
     /// Preference per type.
     pub weights: Weights,
+    /// Most it pays, micro-EUR/kWh; `None` for up to the upper bound.
+    pub limit: Option<PriceMicroEurPerKwh>,
+}
+
+impl Buyer {
+    /// A buyer who pays up to the upper bound.
+    #[must_use]
+    pub fn new(demand_wh: EnergyWh, weights: Weights) -> Self {
+        Self {
+            demand_wh,
+            weights,
+            limit: None,
+        }
+    }
+}
+
+/// Energy on offer from a price on, for the auction rules.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+pub struct Ask {
+    /// Energy on offer, Wh; part of the supply.
+    pub offered_wh: EnergyWh,
+    /// Least it is sold for, micro-EUR/kWh; `None` for from the lower bound on.
+    pub limit: Option<PriceMicroEurPerKwh>,
 }
 
 /// What a slot's price is formed from.
@@ -72,6 +101,8 @@ pub struct PriceInput {
     pub supply_wh: TypedWh,
     /// Everybody who wants energy, in any order.
     pub buyers: Vec<Buyer>,
+    /// Offers with a price limit, in any order; the rest of the supply has none.
+    pub asks: Vec<Ask>,
 }
 
 impl PriceInput {
@@ -93,6 +124,7 @@ impl PriceInput {
         }
         let supply_wh = checked_total("supply", self.supply_wh)?;
         let demand_wh = checked_total("demand", self.buyers.iter().map(|b| b.demand_wh))?;
+        checked_total("asks", self.asks.iter().map(|ask| ask.offered_wh))?;
         Ok((supply_wh, demand_wh))
     }
 }

@@ -4,7 +4,10 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use gridloom_units::{EnergyWh, PriceMicroEurPerKwh};
 use serde::{Deserialize, Serialize};
 
-use super::{PriceInput, PriceOutcome, PriceRule, typed_price};
+use super::{
+    BillSharing, CriticalPeak, Nodal, PayAsBid, PayAsClear, PriceInput, PriceOutcome, PriceRule,
+    typed_price,
+};
 use crate::MarketError;
 
 const MINUTES_PER_DAY: u16 = 24 * 60;
@@ -27,29 +30,51 @@ pub enum Rule {
     Liu,
     /// Middle of the outside prices, Long et al. 2017.
     MidMarket,
+    /// Time of use with a dearer price in critical slots.
+    CriticalPeak(CriticalPeak),
+    /// Outside bill and income shared in proportion, Long et al. 2017.
+    BillSharing,
+    /// Double auction, every buyer pays the own bid.
+    PayAsBid,
+    /// Double auction at one price.
+    PayAsClear,
+    /// Price of the next kilowatt-hour at the cluster's node.
+    Nodal,
+}
+
+impl Rule {
+    /// Whether households may place orders of their own: the auctions clear
+    /// bids, every other rule forms its price without asking for any.
+    #[must_use]
+    pub fn takes_orders(&self) -> bool {
+        matches!(self, Self::PayAsBid | Self::PayAsClear)
+    }
+
+    /// The rule behind the data.
+    fn rule(&self) -> &dyn PriceRule {
+        match self {
+            Self::Typed => &TypedPressure,
+            Self::Flat(rule) => rule,
+            Self::TimeOfUse(rule) => rule,
+            Self::Linear => &LinearIndex,
+            Self::Liu => &SupplyDemandRatio,
+            Self::MidMarket => &MidMarket,
+            Self::CriticalPeak(rule) => rule,
+            Self::BillSharing => &BillSharing,
+            Self::PayAsBid => &PayAsBid,
+            Self::PayAsClear => &PayAsClear,
+            Self::Nodal => &Nodal,
+        }
+    }
 }
 
 impl PriceRule for Rule {
     fn name(&self) -> &'static str {
-        match self {
-            Self::Typed => TypedPressure.name(),
-            Self::Flat(rule) => rule.name(),
-            Self::TimeOfUse(rule) => rule.name(),
-            Self::Linear => LinearIndex.name(),
-            Self::Liu => SupplyDemandRatio.name(),
-            Self::MidMarket => MidMarket.name(),
-        }
+        self.rule().name()
     }
 
     fn price(&self, input: &PriceInput, minute_of_day: u16) -> Result<PriceOutcome, MarketError> {
-        match self {
-            Self::Typed => TypedPressure.price(input, minute_of_day),
-            Self::Flat(rule) => rule.price(input, minute_of_day),
-            Self::TimeOfUse(rule) => rule.price(input, minute_of_day),
-            Self::Linear => LinearIndex.price(input, minute_of_day),
-            Self::Liu => SupplyDemandRatio.price(input, minute_of_day),
-            Self::MidMarket => MidMarket.price(input, minute_of_day),
-        }
+        self.rule().price(input, minute_of_day)
     }
 }
 
@@ -231,14 +256,18 @@ impl PriceRule for MidMarket {
     }
 }
 
-fn within(input: &PriceInput, price: i128) -> PriceMicroEurPerKwh {
+pub(super) fn within(input: &PriceInput, price: i128) -> PriceMicroEurPerKwh {
     PriceMicroEurPerKwh::try_from(price)
         .unwrap_or(input.upper)
         .clamp(input.lower, input.upper)
 }
 
 /// One price for all types, with the plain demand-to-supply ratio as pressure.
-fn uniform(price: PriceMicroEurPerKwh, supply_wh: EnergyWh, demand_wh: EnergyWh) -> PriceOutcome {
+pub(super) fn uniform(
+    price: PriceMicroEurPerKwh,
+    supply_wh: EnergyWh,
+    demand_wh: EnergyWh,
+) -> PriceOutcome {
     if supply_wh == 0 {
         return PriceOutcome::uniform(price, 0, demand_wh > 0);
     }
@@ -260,10 +289,8 @@ mod tests {
             upper: 30 * CENT,
             exponent: Exponent::One,
             supply_wh: [supply_wh, 0, 0, 0, 0, 0, 0],
-            buyers: vec![Buyer {
-                demand_wh,
-                weights: [1; 7],
-            }],
+            buyers: vec![Buyer::new(demand_wh, [1; 7])],
+            asks: vec![],
         }
     }
 

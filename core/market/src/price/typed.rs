@@ -132,15 +132,10 @@ mod tests {
             exponent: Exponent::One,
             supply_wh,
             buyers: vec![
-                Buyer {
-                    demand_wh: 50_000,
-                    weights: choosy,
-                },
-                Buyer {
-                    demand_wh: 50_000,
-                    weights: [1; EnergyType::COUNT],
-                },
+                Buyer::new(50_000, choosy),
+                Buyer::new(50_000, [1; EnergyType::COUNT]),
             ],
+            asks: vec![],
         }
     }
 
@@ -179,10 +174,7 @@ mod tests {
         let mut input = example(40, 0, 0);
         let mut only_wind = [0; EnergyType::COUNT];
         only_wind[EnergyType::Wind.index()] = 1;
-        input.buyers.push(Buyer {
-            demand_wh: 1,
-            weights: only_wind,
-        });
+        input.buyers.push(Buyer::new(1, only_wind));
         let outcome = typed_price(&input).expect("a valid slot");
         assert!(outcome.infinite[EnergyType::Wind.index()]);
         assert_eq!(outcome.price[EnergyType::Wind.index()], input.upper);
@@ -205,10 +197,10 @@ mod tests {
         input.upper = super::super::PRICE_LIMIT;
         input.exponent = Exponent::Two;
         input.supply_wh[0] = 1;
-        input.buyers = vec![Buyer {
-            demand_wh: crate::ENERGY_LIMIT_WH,
-            weights: [u32::MAX, u32::MAX - 1, 1, 1, 1, 1, 1],
-        }];
+        input.buyers = vec![Buyer::new(
+            crate::ENERGY_LIMIT_WH,
+            [u32::MAX, u32::MAX - 1, 1, 1, 1, 1, 1],
+        )];
         let outcome = typed_price(&input).expect("within the limits");
         assert_eq!(outcome.price[0], input.upper);
     }

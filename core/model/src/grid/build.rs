@@ -19,6 +19,7 @@ impl GridCase {
             transformers: Vec::new(),
             regulators: Vec::new(),
             capacitors: Vec::new(),
+            capacitor_controls: Vec::new(),
             reactors: Vec::new(),
             loads: Vec::new(),
             generators: Vec::new(),

@@ -50,6 +50,9 @@ pub struct GridCase {
     /// Capacitor banks.
     #[serde(default, skip_serializing_if = "is_default")]
     pub capacitors: Vec<Capacitor>,
+    /// Controls that switch capacitor banks.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub capacitor_controls: Vec<CapacitorControl>,
     /// Reactors and earthing impedances.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reactors: Vec<Reactor>,
@@ -383,9 +386,61 @@ pub struct Capacitor {
     /// Series resistance, ohm per phase.
     #[serde(default, skip_serializing_if = "is_default")]
     pub r_ohm: f64,
+    /// Equal steps it is switched in.
+    #[serde(default = "one_step", skip_serializing_if = "is_one_step")]
+    pub steps: u16,
     /// Position at the start.
     #[serde(default = "yes")]
     pub closed: bool,
+}
+
+/// What a capacitor control looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CapacitorSignal {
+    /// Reactive power of all phases into the line, kvar.
+    Kvar,
+    /// Voltage of one phase, V on the secondary side.
+    Voltage,
+    /// Current of one phase, A on the secondary side.
+    Current,
+}
+
+/// A control that switches a capacitor bank, a step at a time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CapacitorControl {
+    /// Id, unique among capacitor controls.
+    pub id: String,
+    /// The bank.
+    pub capacitor: String,
+    /// Line at whose end it measures.
+    pub line: String,
+    /// That end.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub end: LineEnd,
+    /// What it looks at.
+    pub signal: CapacitorSignal,
+    /// Conductor of the line, from 1, whose voltage or current it looks at.
+    #[serde(default = "first_phase")]
+    pub phase: u8,
+    /// Value beyond which it switches a step on: above for kvar and current, below for voltage.
+    pub on: f64,
+    /// Value beyond which it switches a step off: below for kvar and current, above for voltage.
+    pub off: f64,
+    /// Ratio of the voltage transformer.
+    pub pt_ratio: f64,
+    /// Ratio of the current transformer.
+    pub ct_ratio: f64,
+    /// Voltages `(lowest, highest)` on the secondary side that overrule the signal.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub voltage_override: Option<(f64, f64)>,
+    /// Delay before it switches on, s.
+    pub delay_s: f64,
+    /// Delay before it switches off, s.
+    pub delay_off_s: f64,
+    /// In service.
+    #[serde(default = "yes")]
+    pub enabled: bool,
 }
 
 /// A reactor or earthing impedance.
@@ -524,6 +579,56 @@ pub enum GeneratorKind {
     Storage,
 }
 
+/// Base of reactive power curves of an inverter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum ReactiveBase {
+    /// Rated apparent power (IEEE 1547-2018).
+    #[default]
+    Rating,
+    /// What the rating leaves beside the active power.
+    Available,
+    /// Stated values, kvar.
+    Stated {
+        /// When injecting, kvar.
+        inject: f64,
+        /// When absorbing, kvar.
+        absorb: f64,
+    },
+}
+
+/// Functions of an inverter that follows the grid (IEEE 1547-2018). Curves are
+/// points `(x, y)` with rising `x`, empty for none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InverterControl {
+    /// Rated active power, kW: base of volt-watt, watt-var and frequency-watt.
+    pub p_rated_kw: f64,
+    /// Base of reactive power curves.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub q_base: ReactiveBase,
+    /// Most reactive power `(injected, absorbed)`, kvar.
+    pub q_most_kvar: (f64, f64),
+    /// Reactive power, per unit of its base, over voltage, per unit.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub volt_var: Vec<(f64, f64)>,
+    /// Limit of active power, per unit, over voltage, per unit.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub volt_watt: Vec<(f64, f64)>,
+    /// Reactive power, per unit of its base, over active power, per unit.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub watt_var: Vec<(f64, f64)>,
+    /// Constant power factor; negative absorbs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub power_factor: Option<f64>,
+    /// Frequency-droop `(deadband Hz, droop pu)`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub frequency_watt: Option<(f64, f64)>,
+    /// Reactive power gives way at the rating, instead of active power.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub watt_priority: bool,
+}
+
 /// A plant with a stated output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -555,6 +660,12 @@ pub struct Generator {
     /// Voltages between which the law holds.
     #[serde(default, skip_serializing_if = "is_default")]
     pub band: VoltageBand,
+    /// Largest current in a fault, per unit of the rated current; none when absent.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub current_limit_pu: Option<f64>,
+    /// Functions of its inverter.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub control: Option<InverterControl>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -563,6 +674,14 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 fn one() -> f64 {
     1.0
+}
+
+fn one_step() -> u16 {
+    1
+}
+
+fn is_one_step(steps: &u16) -> bool {
+    *steps == 1
 }
 
 fn yes() -> bool {

@@ -1,5 +1,7 @@
 //! Checks the meaning of a grid; reports every problem at once.
 
+mod controls;
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -36,6 +38,7 @@ pub(super) fn validate(case: &GridCase) -> Vec<Problem> {
     check.transformers();
     check.shunts();
     check.loads();
+    check.controls();
     check.problems.truncate(MAX_PROBLEMS);
     check.problems
 }
@@ -129,6 +132,10 @@ impl Check<'_> {
         );
         self.unique("regulator", case.regulators.iter().map(|e| e.id.as_str()));
         self.unique("capacitor", case.capacitors.iter().map(|e| e.id.as_str()));
+        self.unique(
+            "capacitor control",
+            case.capacitor_controls.iter().map(|e| e.id.as_str()),
+        );
         self.unique("reactor", case.reactors.iter().map(|e| e.id.as_str()));
         self.unique("load", case.loads.iter().map(|e| e.id.as_str()));
         self.unique("generator", case.generators.iter().map(|e| e.id.as_str()));

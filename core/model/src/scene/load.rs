@@ -36,6 +36,26 @@ pub struct LoadedScene {
     pub refs: Refs,
 }
 
+impl Scene {
+    /// Reads a scene file alone, without what it refers to and without checks.
+    ///
+    /// # Errors
+    /// What the text violates, with its place.
+    pub fn from_ron(text: &str) -> Result<Self, String> {
+        ron_options()
+            .from_str(text)
+            .map_err(|error| error.to_string())
+    }
+
+    /// The scene as a file.
+    ///
+    /// # Errors
+    /// When a value has no text.
+    pub fn to_ron(&self) -> Result<String, String> {
+        crate::grid::to_ron_lines(self).map_err(|error| error.to_string())
+    }
+}
+
 /// Reads an OpenDSS deck; given by callers that can (see [`load_with`]).
 pub type Importer<'a> = &'a dyn Fn(&Path) -> Result<GridCase, Vec<Issue>>;
 
@@ -190,9 +210,13 @@ impl<'a> Files<'a, '_, '_> {
         sets
     }
 
-    /// Device profiles belong to the hardware side; here they only must exist.
+    /// Device profiles belong to the hardware side; here files only must exist.
+    /// A bare name is a profile the program brings.
     fn device_profiles(&mut self, scene: &Scene) {
         for (i, binding) in scene.bindings.iter().enumerate() {
+            if !binding.profile.contains(['/', '.']) {
+                continue;
+            }
             let at = self.root.field("bindings").item(i).field("profile");
             self.text(at, &binding.profile);
         }

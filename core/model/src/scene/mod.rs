@@ -6,11 +6,15 @@
 //! panics, whatever the files contain.
 
 mod check;
+mod island;
 mod load;
+mod market;
 mod paths;
+mod protection;
 mod refs;
 mod schema;
 mod spans;
+mod story;
 mod suggest;
 mod topology;
 
@@ -19,6 +23,10 @@ mod tests;
 
 pub use crate::grid::Diagnostic as Issue;
 pub use check::ROOT_LEDGER;
+pub use island::*;
 pub use load::{Importer, LoadedScene, load, load_str, load_with};
+pub use market::{AnchorSpec, BidSlot, BidSpec, WholesaleSpec};
+pub use protection::{ProtectionDeviceSpec, ProtectionSpec, RecorderSpec, RestorationAreaSpec};
 pub use refs::{HomeRefs, MlmdRefs, Refs, SeriesRef, SharedBatteryRefs};
 pub use schema::*;
+pub use story::*;

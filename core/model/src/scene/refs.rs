@@ -1,6 +1,6 @@
 //! References of a scene as indices, so that nobody looks names up twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::Report;
 use super::schema::Scene;
@@ -70,6 +70,12 @@ pub struct Refs {
     pub mlmds: Vec<MlmdRefs>,
     /// The irradiance series.
     pub solar: SeriesRef,
+    /// The series of the air temperature.
+    pub temperature: Option<SeriesRef>,
+    /// Per protection device: index of its line.
+    pub devices: Vec<usize>,
+    /// Per bus of the grid: the M-LMD in whose area it lies.
+    pub area_of_bus: Vec<Option<usize>>,
 }
 
 fn index<'a>(ids: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
@@ -118,7 +124,11 @@ pub(super) fn resolve(
         // lie behind it are no further problem.
         return None;
     }
-    let supply = Supply::trace(grid, &on_line);
+    let ties: BTreeSet<&str> = (scene.protection.devices.iter())
+        .filter(|device| !device.closed)
+        .map(|device| device.line.as_str())
+        .collect();
+    let supply = Supply::trace(grid, &on_line, &ties);
 
     let mlmds: Vec<Option<MlmdRefs>> = (scene.mlmds.iter().enumerate())
         .map(|(i, mlmd)| {
@@ -199,5 +209,15 @@ pub(super) fn resolve(
         shared_batteries: shared.into_iter().collect::<Option<_>>()?,
         mlmds: mlmds.into_iter().collect::<Option<_>>()?,
         solar: *series.get(scene.solar_series.as_str())?,
+        temperature: scene
+            .temperature_series
+            .as_ref()
+            .and_then(|id| series.get(id.as_str()).copied()),
+        devices: (scene.protection.devices.iter())
+            .map(|device| lines.get(device.line.as_str()).copied())
+            .collect::<Option<_>>()?,
+        area_of_bus: (0..grid.buses.len())
+            .map(|bus| supply.mlmd_of_bus(bus))
+            .collect(),
     })
 }

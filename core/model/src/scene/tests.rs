@@ -163,6 +163,89 @@ fn events_are_checked() {
 }
 
 #[test]
+fn bids_and_the_terms_of_the_wholesale_agent_are_checked() {
+    let path = scene_path("wholesale.scene.ron");
+    let text = std::fs::read_to_string(&path).expect("the scene is part of the repository");
+    let bid = "Bid(\"H2\", (slots: 4, buy: [(limit: 120000)]))";
+    for (from, to, problem) in [
+        (bid, "Bid(\"H2\", (slot: Ahead(2), sell: []))", None),
+        (
+            bid,
+            "Bid(\"H2\", (slot: At(5), buy: [(limit: 80000, wh: 7, kind: Solar)]))",
+            None,
+        ),
+        (
+            "max_step: 300000,",
+            "max_step: 300000, between: (neighbour_fee: 10000, grid_fee: 20000),",
+            Some("beside a wholesale agent"),
+        ),
+        (bid, "Bid(\"H2\", ())", None),
+        (bid, "Bid(\"H9\", ())", Some("`H9` does not exist")),
+        (bid, "Bid(\"H2\", (slot: Ahead(3)))", Some("3 slots ahead")),
+        (
+            bid,
+            "Bid(\"H2\", (slot: At(9)))",
+            Some("slot 9 is not open"),
+        ),
+        (
+            bid,
+            "Bid(\"H2\", (slot: At(5), slots: 2))",
+            Some("placed 2 times"),
+        ),
+        (bid, "Bid(\"H2\", (slots: 0))", Some("slots is 0")),
+        (
+            bid,
+            "Bid(\"H2\", (buy: [(limit: 300001)]))",
+            Some("not between"),
+        ),
+        (
+            bid,
+            "Bid(\"H2\", (buy: [(limit: 90000, wh: 0)]))",
+            Some("0 Wh"),
+        ),
+        (
+            bid,
+            "Bid(\"H2\", (buy: [(limit: 90000, kind: GridMix)]))",
+            Some("not traded"),
+        ),
+        ("rule: PayAsBid", "rule: Typed", Some("asks for bids")),
+        ("Fixed(120000)", "Fixed(-120000)", None),
+        (
+            "Fixed(120000)",
+            "Fixed(-9223372036854775808)",
+            Some("an anchor of"),
+        ),
+        ("Fixed(120000)", "Hourly([1, 2])", Some("2 hourly prices")),
+        ("spread: 2000", "spread: -1", Some("spread is -1")),
+        ("block_kw: 2.0", "block_kw: 0.0", Some("block_kw is 0")),
+        ("max_kw: 20.0", "max_kw: NaN", Some("max_kw is NaN")),
+        (
+            "max_kw: 20.0",
+            "max_kw: 20.0, clusters: [\"B\"]",
+            Some("`B`"),
+        ),
+        (
+            "max_kw: 20.0",
+            "max_kw: 20.0, clusters: [\"root\"]",
+            Some("no energy"),
+        ),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let issues = load_str(&text.replacen(from, to, 1), &path, None)
+            .err()
+            .unwrap_or_default();
+        assert_eq!(
+            issues.len(),
+            usize::from(problem.is_some()),
+            "{to}: {issues:?}"
+        );
+        if let Some(problem) = problem {
+            assert!(issues[0].message.contains(problem), "{to}: {issues:?}");
+        }
+    }
+}
+
+#[test]
 fn all_problems_are_reported_in_the_order_of_the_file() {
     let (text, path) = two_houses();
     let text = text

@@ -22,8 +22,13 @@ pub(super) struct Supply {
 }
 
 impl Supply {
-    /// Follows the network from its sources; `mlmds` maps a line to the M-LMD on it.
-    pub(super) fn trace(grid: &GridCase, mlmds: &BTreeMap<usize, usize>) -> Self {
+    /// Follows the network from its sources; `mlmds` maps a line to the M-LMD on it,
+    /// `ties` are lines that are open in normal operation.
+    pub(super) fn trace(
+        grid: &GridCase,
+        mlmds: &BTreeMap<usize, usize>,
+        ties: &BTreeSet<&str>,
+    ) -> Self {
         let buses: BTreeMap<&str, usize> = grid
             .buses
             .iter()
@@ -31,7 +36,7 @@ impl Supply {
             .map(|(i, bus)| (bus.id.as_str(), i))
             .collect();
         let bus = |id: &str| buses.get(id).copied();
-        let edges = edges(grid, &bus);
+        let edges = edges(grid, &bus, ties);
         let mut supply = Self {
             reached: vec![false; grid.buses.len()],
             mlmd: vec![None; grid.buses.len()],
@@ -83,13 +88,18 @@ impl Supply {
 /// Neighbour bus, and the line with the end that is here, if it is one.
 type Edge = (usize, Option<(usize, LineEnd)>);
 
-fn edges(grid: &GridCase, bus: &impl Fn(&str) -> Option<usize>) -> Vec<Vec<Edge>> {
+fn edges(
+    grid: &GridCase,
+    bus: &impl Fn(&str) -> Option<usize>,
+    ties: &BTreeSet<&str>,
+) -> Vec<Vec<Edge>> {
     let mut edges: Vec<Vec<Edge>> = vec![Vec::new(); grid.buses.len()];
     let open: BTreeSet<&str> = grid
         .switches
         .iter()
         .filter(|switch| !switch.closed)
         .map(|s| s.line.as_str())
+        .chain(ties.iter().copied())
         .collect();
     for (i, line) in grid.lines.iter().enumerate() {
         let open = open.contains(line.id.as_str());

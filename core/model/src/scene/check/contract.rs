@@ -9,6 +9,12 @@ impl<'a> Check<'a, '_, '_> {
     pub(super) fn contract(&mut self) {
         let scene = self.scene;
         self.terms(self.root.field("contract"), &scene.contract.validate());
+        for (n, cluster) in scene.clusters.iter().enumerate() {
+            if let Some(contract) = &cluster.contract {
+                let at = self.root.field("clusters").item(n).field("contract");
+                self.terms(at, &contract.validate());
+            }
+        }
         let sets = self.root.field("preferences");
         if scene.preferences.is_empty() {
             self.report

@@ -13,6 +13,8 @@ const MAX_HOMES: usize = 100_000;
 const MAX_DRAWS: usize = 96;
 
 const POWER: Range = Range::Positive(MAX_KW);
+/// Of an inverter's rated current: it must at least reach that, and no device gives much more.
+const FAULT_CURRENT: Range = Range::Closed(1.0, 3.0);
 const SHARE: Range = Range::Closed(0.0, 1.0);
 
 impl Check<'_, '_, '_> {
@@ -57,6 +59,16 @@ impl Check<'_, '_, '_> {
             if let Some(heater) = &home.heater {
                 self.heater(at.field("heater"), heater);
             }
+            if let Some(pump) = &home.heat_pump {
+                self.heat_pump(at.field("heat_pump"), pump);
+                if home.heater.is_some() {
+                    self.report.say(
+                        at.field("heat_pump"),
+                        format!("home `{}` has a heater and a heat pump", home.id),
+                        "the contract steers one thermal store per home: keep one",
+                    );
+                }
+            }
             if let Some(ev) = &home.ev {
                 self.ev(at.field("ev"), ev);
             }
@@ -70,6 +82,9 @@ impl Check<'_, '_, '_> {
             let at = self.at("shared_batteries", i);
             self.refers(at.field("bus"), "bus", &battery.bus, &names.buses);
             self.battery(at.field("battery"), battery.battery);
+            if let Some(forming) = &battery.forming {
+                self.forming(at.field("forming"), forming);
+            }
             let preferences = at.field("preferences");
             self.refers(
                 preferences,
@@ -86,6 +101,15 @@ impl Check<'_, '_, '_> {
     fn pv(&mut self, at: At<'_>, pv: PvSpec) {
         self.number(at, "kw_peak", pv.kw_peak, POWER);
         self.number(at, "inverter_kva", pv.inverter_kva, POWER);
+        if let Some(most_pu) = pv.fault_current_pu {
+            self.number(at, "fault_current_pu", most_pu, FAULT_CURRENT);
+        }
+        if let Some(cell) = pv.cell {
+            let at = at.field("cell");
+            self.number(at, "noct_c", cell.noct_c, Range::Closed(20.0, 90.0));
+            let gamma = cell.gamma_pct_per_k;
+            self.number(at, "gamma_pct_per_k", gamma, Range::Closed(-2.0, 0.0));
+        }
     }
 
     fn battery(&mut self, at: At<'_>, battery: BatterySpec) {

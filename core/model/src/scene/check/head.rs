@@ -2,7 +2,7 @@
 
 use super::Check;
 use super::value::Range;
-use crate::scene::schema::{LinkSpec, SCENE_FORMAT};
+use crate::scene::schema::{LinkSpec, SCENE_FORMAT, UploadSpec};
 use crate::scene::spans::At;
 
 /// Longest tick: one hour.
@@ -11,6 +11,8 @@ const MAX_TICK_MS: u64 = 3_600_000;
 const MAX_HOURS: f64 = 8_784.0;
 /// Longest latency of a link: one minute.
 const MAX_LATENCY_MS: u64 = 60_000;
+/// Most reading intervals between two reports to the cloud.
+const MAX_UPLOAD: u64 = 96;
 /// Highest price and price step, micro-EUR/kWh: 1000 EUR/kWh.
 const MAX_PRICE: i64 = 1_000_000_000;
 
@@ -50,6 +52,10 @@ impl Check<'_, '_, '_> {
         );
         let (names, solar) = (self.names, root.field("solar_series"));
         self.refers(solar, "profile series", &scene.solar_series, &names.series);
+        if let Some(series) = &scene.temperature_series {
+            let at = root.field("temperature_series");
+            self.refers(at, "profile series", series, &names.series);
+        }
         self.intervals();
         self.prices();
     }
@@ -90,12 +96,13 @@ impl Check<'_, '_, '_> {
     }
 
     fn prices(&mut self) {
-        let (market, at) = (self.scene.market, self.root.field("market"));
+        let (market, at) = (&self.scene.market, self.root.field("market"));
         let words = format!("write micro-EUR/kWh from 0 to {MAX_PRICE}; 1 ct is 10000");
         for (field, price) in [
             ("feed_in", market.feed_in),
             ("import", market.import),
             ("max_step", market.max_step),
+            ("island", market.island.unwrap_or(market.import)),
         ] {
             if !(0..=MAX_PRICE).contains(&price) {
                 self.report.say(
@@ -115,6 +122,27 @@ impl Check<'_, '_, '_> {
                 "the grid must ask more than it pays, or trading it in circles earns money",
             );
         }
+        if let Some(between) = market.between {
+            let at = at.field("between");
+            if market.wholesale.is_some() {
+                self.report.say(
+                    at,
+                    "trade between clusters beside a wholesale agent",
+                    "leave one of them out: both deal with what is left of a slot",
+                );
+            }
+            let fees = [between.neighbour_fee, between.grid_fee];
+            let room = market.import.saturating_sub(market.feed_in) / 2;
+            let fit = fees.iter().all(|fee| (0..=MAX_PRICE).contains(fee))
+                && fees.iter().sum::<i64>() <= room;
+            if !fit {
+                self.report.say(
+                    at,
+                    format!("fees of {} and {} micro-EUR/kWh", fees[0], fees[1]),
+                    format!("they are parts of the tariff: together 0 to {room}"),
+                );
+            }
+        }
         if market.max_step == 0 {
             self.report.say(
                 at.field("max_step"),
@@ -124,11 +152,16 @@ impl Check<'_, '_, '_> {
         }
     }
 
+    pub(super) fn upload(&mut self, at: At<'_>, upload: UploadSpec) {
+        self.whole(at, "every", u64::from(upload.every), 1, MAX_UPLOAD);
+    }
+
     pub(super) fn links(&mut self) {
         let (links, at) = (self.scene.links, self.root.field("links"));
         self.link(at.field("meter"), links.meter);
         self.link(at.field("mlmd"), links.mlmd);
         self.link(at.field("cloud"), links.cloud);
+        self.upload(self.root.field("upload"), self.scene.upload);
     }
 
     pub(super) fn link(&mut self, at: At<'_>, link: LinkSpec) {

@@ -4,7 +4,11 @@ mod contract;
 mod equipment;
 mod events;
 mod head;
+mod island;
+mod market;
 mod network;
+mod protection;
+mod story;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,6 +108,8 @@ struct Names<'a> {
     loads: Option<BTreeSet<&'a str>>,
     buses: Option<BTreeSet<&'a str>>,
     lines: Option<BTreeSet<&'a str>>,
+    transformers: Option<BTreeSet<&'a str>>,
+    capacitors: Option<BTreeSet<&'a str>>,
     series: Option<BTreeSet<&'a str>>,
     preferences: Option<BTreeSet<&'a str>>,
     homes: Option<BTreeSet<&'a str>>,
@@ -111,6 +117,9 @@ struct Names<'a> {
     mlmds: Option<BTreeSet<&'a str>>,
     entities: Option<BTreeSet<&'a str>>,
     ledgers: Option<BTreeSet<&'a str>>,
+    switchgear: Option<BTreeSet<&'a str>>,
+    areas: Option<BTreeSet<&'a str>>,
+    faults: Option<BTreeSet<&'a str>>,
 }
 
 impl<'a> Names<'a> {
@@ -131,6 +140,12 @@ impl<'a> Names<'a> {
             lines: known
                 .grid
                 .map(|grid| grid.lines.iter().map(|e| e.id.as_str()).collect()),
+            transformers: known
+                .grid
+                .map(|grid| grid.transformers.iter().map(|e| e.id.as_str()).collect()),
+            capacitors: known
+                .grid
+                .map(|grid| grid.capacitors.iter().map(|e| e.id.as_str()).collect()),
             series: known.profiles.map(|sets| {
                 let series = sets.iter().flat_map(|set| &set.series);
                 series.map(|series| series.id.as_str()).collect()
@@ -138,6 +153,20 @@ impl<'a> Names<'a> {
             preferences: Some(scene.preferences.keys().map(String::as_str).collect()),
             homes: Some(homes),
             meters: Some(meters),
+            switchgear: Some(
+                (scene.protection.devices.iter().map(|e| e.id.as_str()))
+                    .chain(mlmds.iter().copied())
+                    .collect(),
+            ),
+            areas: Some(
+                scene
+                    .protection
+                    .areas
+                    .iter()
+                    .map(|e| e.id.as_str())
+                    .collect(),
+            ),
+            faults: Some(protection::fault_ids(scene)),
             mlmds: Some(mlmds),
             entities: Some(entities),
             ledgers: Some(clusters.chain([ROOT_LEDGER]).collect()),
@@ -171,12 +200,17 @@ pub(super) fn check<'a>(
     check.homes();
     check.shared_batteries();
     check.mlmds();
+    check.protection();
     check.clusters();
+    check.islanding();
+    check.voltage_controllers();
     check.links();
     check.contract();
+    check.wholesale();
     check.bindings();
     check.events();
     check.expectations();
+    check.story();
 }
 
 impl<'a> Check<'a, '_, '_> {
@@ -243,8 +277,21 @@ impl<'a> Check<'a, '_, '_> {
                     ]
                 }),
             );
-        for (list, index, field, kind, id) in entities {
-            let at = self.at(list, index).field(field);
+        let protection = self.root.field("protection");
+        let devices = (scene.protection.devices.iter().enumerate()).map(|(i, device)| {
+            let at = protection.field("devices").item(i).field("id");
+            (at, "protection device", device.id.as_str())
+        });
+        let areas = (scene.protection.areas.iter().enumerate()).map(|(i, area)| {
+            let at = protection.field("areas").item(i).field("id");
+            (at, "restoration area", area.id.as_str())
+        });
+        let entities = entities
+            .map(|(list, index, field, kind, id)| (self.at(list, index).field(field), kind, id))
+            .chain(devices)
+            .chain(areas)
+            .collect::<Vec<_>>();
+        for (at, kind, id) in entities {
             if id.is_empty() || id.trim() != id {
                 self.report.say(
                     at,

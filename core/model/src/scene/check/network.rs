@@ -158,8 +158,12 @@ impl Check<'_, '_, '_> {
     }
 }
 
-/// `host:port` with a host and a port from 1.
+/// `host:port` with a host and a port from 1, possibly behind a protocol
+/// (`rtu:`), or `serial:` and a path.
 fn is_address(text: &str) -> bool {
+    if let Some(path) = text.strip_prefix("serial:") {
+        return !path.is_empty() && !path.contains(char::is_whitespace);
+    }
     text.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty()
             && !host.contains(char::is_whitespace)
