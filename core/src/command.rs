@@ -66,6 +66,11 @@ pub enum Command {
         /// Lost messages, permille.
         permille: u32,
     },
+    /// The store outside a ledger loses what hashes in its blocks point to.
+    LoseOutside {
+        /// Index of the ledger.
+        ledger: u32,
+    },
     /// The root decides that participants change their cluster: a split or a merge.
     MoveMembers {
         /// Cluster they leave.

@@ -2,7 +2,7 @@
 
 use bevy::prelude::*;
 use gridloom_consensus::{LinkConfig, Misconduct, PeerIndex};
-use gridloom_ledger::{Chosen, Decision, courier};
+use gridloom_ledger::{Chosen, Decision, LedgerChain, courier};
 use gridloom_market::Terms;
 use gridloom_units::DeviceId;
 
@@ -304,13 +304,14 @@ impl Targets<'_, '_, '_, '_, '_, '_, '_, '_, '_> {
                 let mut group = self.ledger(*ledger, &[])?;
                 let links = LinkConfig {
                     loss_ppm: permille.min(&900) * 1_000,
-                    ..group.group.network().links()
+                    ..group.group.links()
                 };
                 group.group.set_links(links);
                 Ok(format!(
                     "Ledger {ledger} loses {permille} permille of its messages"
                 ))
             }
+            Command::LoseOutside { ledger } => self.lose_outside(*ledger),
             Command::MoveMembers { from, to, members } => self.move_members(*from, *to, members),
         }
     }
@@ -382,9 +383,18 @@ impl Targets<'_, '_, '_, '_, '_, '_, '_, '_, '_> {
             Conduct::Replay => Some(Misconduct::Replay),
         };
         let twice = conduct == Conduct::DoubleVotes;
-        group.group.set_equivocator(node, twice);
-        group.group.set_misconduct(node, lie);
+        group.group.misbehave(node, twice, lie)?;
         Ok(format!("Validator {node} of ledger {ledger}: {conduct:?}"))
+    }
+
+    fn lose_outside(&mut self, ledger: u32) -> Result<String, String> {
+        let mut group = self.ledger(ledger, &[])?;
+        let outside = group.chain().is_some_and(|chain| chain.keeps().outside);
+        if !outside {
+            return Err(format!("ledger {ledger} keeps its data in its blocks"));
+        }
+        group.group.each_chain(LedgerChain::lose_outside);
+        Ok(format!("The store outside ledger {ledger} is lost"))
     }
 
     /// The validators of the root approve, and the decision goes to their ledger.

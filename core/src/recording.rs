@@ -1,6 +1,8 @@
 //! A live session as a scene: what people did becomes its events.
 
-use gridloom_model::scene::{BidSlot, BidSpec, EventAction, EventSpec, LoadedScene, Scene};
+use gridloom_model::scene::{
+    BidSlot, BidSpec, EventAction, EventSpec, LoadedScene, Scene, UploadSpec,
+};
 use gridloom_units::{DeviceId, SimTime};
 
 use crate::command::{AlarmCommand, Command};
@@ -100,6 +102,19 @@ pub fn action_of(loaded: &LoadedScene, command: &Command) -> Option<EventAction>
             EventAction::Partition(ledger(*l), groups.clone())
         }
         Command::Heal { ledger: l } => EventAction::Heal(ledger(*l)),
+        Command::LedgerLoss {
+            ledger: l,
+            permille,
+        } => EventAction::LedgerLoss(ledger(*l), *permille),
+        Command::LoseOutside { ledger: l } => EventAction::LoseOutside(ledger(*l)),
+        Command::CloudLink { up } => EventAction::CloudLink(*up),
+        Command::Upload {
+            every,
+            threshold_wh,
+        } => EventAction::Upload(UploadSpec {
+            every: *every,
+            threshold_wh: *threshold_wh,
+        }),
         Command::LoseGrid => EventAction::LoseGrid,
         Command::RestoreGrid => EventAction::RestoreGrid,
         Command::Island => EventAction::Island,

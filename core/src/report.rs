@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::expect;
 use crate::grid::Grid;
-use crate::ledger::{LedgerGroup, Ledgers};
+use crate::ledger::{Lag, LedgerGroup, Ledgers, Makings, RecordLags};
 use crate::link::DataPlane;
 use crate::market::Books;
 use crate::record::{Alarms, Energy};
@@ -98,6 +98,60 @@ pub struct LedgerSummary {
     pub refusals: Vec<String>,
     /// Whether two different blocks were ever decided at one height.
     pub forked: bool,
+    /// Codes of what it is made of (paper Table 1).
+    pub codes: String,
+    /// Family of its consensus.
+    pub family: &'static str,
+    /// Readings on record.
+    pub readings: u64,
+    /// Mean time from the end of a reading's interval to its record, s.
+    pub lag_mean_s: Option<f64>,
+    /// The longest, s.
+    pub lag_worst_s: f64,
+    /// Readings that were on record later than the scene's coupling allows.
+    pub late: u64,
+    /// Blocks that are in no longest chain.
+    pub orphans: u64,
+    /// Most blocks a node took back at once.
+    pub deepest_reorganisation: u64,
+    /// Transactions whose simulated results differed; they were not ordered.
+    pub differing: u64,
+    /// Bytes one node keeps in blocks and certificates.
+    pub chain_bytes: u64,
+    /// Bytes in a store outside.
+    pub outside_bytes: u64,
+    /// Oldest block whose transactions are kept.
+    pub first_kept: u64,
+}
+
+fn ledger(group: &LedgerGroup, name: &str, makings: &Makings, lags: &RecordLags) -> LedgerSummary {
+    let (chain, figures) = (group.chain(), group.group.figures());
+    let kept = chain.map(LedgerChain::kept).unwrap_or_default();
+    let lag = lags.of(group.index);
+    LedgerSummary {
+        id: name.to_owned(),
+        height: group.group.height(),
+        validators: group.group.len(),
+        transactions: chain.map_or(0, transactions),
+        messages: group.group.network_counters().sent,
+        settled_through: chain.and_then(LedgerChain::settled_through),
+        refusals: chain
+            .map(|chain| chain.refusals().iter().map(|r| format!("{r:?}")).collect())
+            .unwrap_or_default(),
+        forked: group.group.fork().is_some(),
+        codes: makings.of(group.index).codes(),
+        family: crate::present::family_name(group),
+        readings: lag.map_or(0, |lag| lag.count),
+        lag_mean_s: lag.and_then(Lag::mean_ms).map(|ms| ms as f64 / 1e3),
+        lag_worst_s: lag.map_or(0.0, |lag| lag.worst_ms as f64 / 1e3),
+        late: lag.map_or(0, |lag| lag.late),
+        orphans: figures.orphans,
+        deepest_reorganisation: figures.deepest_reorganisation,
+        differing: figures.differing,
+        chain_bytes: kept.chain_bytes,
+        outside_bytes: kept.outside_bytes,
+        first_kept: chain.map_or(1, LedgerChain::first_kept),
+    }
 }
 
 impl Summary {
@@ -129,21 +183,10 @@ impl Summary {
                 }
             }
         }
+        let (makings, lags) = (world.resource::<Makings>(), world.resource::<RecordLags>());
         let ledgers = groups
             .iter()
-            .map(|group| LedgerSummary {
-                id: names.names[group.index as usize].clone(),
-                height: group.group.height(),
-                validators: group.group.len(),
-                transactions: group.chain().map_or(0, transactions),
-                messages: group.group.network_counters().sent,
-                settled_through: group.chain().and_then(LedgerChain::settled_through),
-                refusals: group
-                    .chain()
-                    .map(|chain| chain.refusals().iter().map(|r| format!("{r:?}")).collect())
-                    .unwrap_or_default(),
-                forked: group.group.fork().is_some(),
-            })
+            .map(|group| ledger(group, &names.names[group.index as usize], makings, lags))
             .collect();
         let energy = *world.resource::<Energy>();
         let books = world.resource::<Books>();

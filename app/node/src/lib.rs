@@ -19,6 +19,7 @@ pub mod load;
 pub mod local;
 mod net;
 mod node;
+pub mod observe;
 pub mod ops;
 mod problem;
 mod recover;

@@ -47,10 +47,10 @@ mod sweep;
 mod trace;
 mod validate;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 /// Digital twin of a microgrid that a distributed ledger runs.
 ///
@@ -61,6 +61,17 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 
+    #[command(flatten)]
+    window: WindowArgs,
+}
+
+/// Arguments of the window.
+#[derive(Args)]
+#[cfg_attr(
+    not(feature = "window"),
+    allow(dead_code, reason = "they are for the window")
+)]
+struct WindowArgs {
     /// Scene for the window (default: the built-in Åkerby scene).
     #[arg(long, value_name = "SCENE")]
     scene: Option<PathBuf>,
@@ -72,6 +83,14 @@ struct Cli {
     /// Sign the counters of bound devices with the keys in this folder, for the ledger.
     #[arg(long, value_name = "DIR")]
     sign: Option<PathBuf>,
+
+    /// Look at a running ledger as well: endpoints for clients of its nodes.
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
+    attach: Vec<String>,
+
+    /// Genesis of that ledger, to check every header and certificate.
+    #[arg(long, value_name = "FILE", requires = "attach")]
+    genesis: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -118,7 +137,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     start_logging();
     let result = match cli.command {
-        None => open_window(cli.scene, &cli.bindings, cli.sign.as_deref()),
+        None => open_window(&cli.window),
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Validate(args)) => validate::run(&args),
         Some(Command::Solve(args)) => solve::run(&args),
@@ -148,20 +167,12 @@ pub fn run() -> ExitCode {
 }
 
 #[cfg(feature = "window")]
-fn open_window(
-    scene: Option<PathBuf>,
-    bindings: &[String],
-    sign: Option<&Path>,
-) -> anyhow::Result<ExitCode> {
-    open::run(scene, bindings, sign)
+fn open_window(args: &WindowArgs) -> anyhow::Result<ExitCode> {
+    open::run(args)
 }
 
 #[cfg(not(feature = "window"))]
-fn open_window(
-    _scene: Option<PathBuf>,
-    _bindings: &[String],
-    _sign: Option<&Path>,
-) -> anyhow::Result<ExitCode> {
+fn open_window(_args: &WindowArgs) -> anyhow::Result<ExitCode> {
     anyhow::bail!(
         "this build has no window (feature `window` is off): use `gridloom run SCENE`, or build \
          with default features"

@@ -1,13 +1,13 @@
 //! `gridloom` without a subcommand: the window.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use gridloom_core::{Twin, TwinOptions};
 
-use super::scene;
+use super::{WindowArgs, scene};
 use crate::devices::DeviceHub;
 use crate::session::{self, Origin, TwinSession};
 use crate::window;
@@ -22,12 +22,12 @@ const SIGN_EVERY: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Without a display, or when the scene has problems.
-pub fn run(scene: Option<PathBuf>, bindings: &[String], sign: Option<&Path>) -> Result<ExitCode> {
+pub fn run(args: &WindowArgs) -> Result<ExitCode> {
     if !window::display_available() {
         bail!("{}", window::NO_DISPLAY);
     }
-    let path = match scene {
-        Some(path) => path,
+    let path = match &args.scene {
+        Some(path) => path.clone(),
         None => scene::default_scene()?,
     };
     let mut loaded = scene::load(&path)?;
@@ -39,7 +39,7 @@ pub fn run(scene: Option<PathBuf>, bindings: &[String], sign: Option<&Path>) -> 
         let path = crate::devices::profile_path(&binding.profile, &folder);
         binding.profile = path.to_string_lossy().into_owned();
     }
-    for text in bindings {
+    for text in &args.bindings {
         let binding = scene::parse_binding(text)?;
         if !scene::has_meter(&loaded, &binding.entity) {
             bail!(
@@ -57,7 +57,7 @@ pub fn run(scene: Option<PathBuf>, bindings: &[String], sign: Option<&Path>) -> 
         },
     )?;
     let mut devices = DeviceHub::start()?;
-    if let Some(folder) = sign {
+    if let Some(folder) = &args.sign {
         devices.sign(folder, SIGN_EVERY)?;
     }
     devices.bind_scene(&twin)?;
@@ -69,7 +69,7 @@ pub fn run(scene: Option<PathBuf>, bindings: &[String], sign: Option<&Path>) -> 
         })),
     };
     let session = TwinSession::start(twin, devices, START_SPEED, origin)?;
-    let exit = window::run(Box::new(session));
+    let exit = window::run(Box::new(session), &args.attach, args.genesis.as_deref());
     Ok(if exit.is_success() {
         ExitCode::SUCCESS
     } else {

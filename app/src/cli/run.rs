@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use gridloom_core::TwinOptions;
 use gridloom_core::expect::{Expectations, Outcome};
 use gridloom_core::report::Summary;
+use gridloom_core::{Twin, TwinOptions};
+use gridloom_model::scene::Preset;
 use gridloom_units::{SimTime, Tick};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -49,6 +50,10 @@ pub struct RunArgs {
     /// Say on standard error after each slot that its facts are in the database.
     #[arg(long, requires = "db", hide = true)]
     db_progress: bool,
+    /// Make every ledger of the scene like this one: gridloom, fabric, authority, neo,
+    /// algorand, ethereum or ethereum-stake.
+    #[arg(long, value_name = "PRESET", value_parser = scene::preset)]
+    ledger: Option<Preset>,
     /// Threads of the task pool (the result never depends on it).
     #[arg(long)]
     threads: Option<usize>,
@@ -70,7 +75,14 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
         autopilot: args.autopilot,
         ..TwinOptions::default()
     };
-    let mut twin = scene::twin(&args.scene, options)?;
+    let mut loaded = scene::load(&args.scene)?;
+    if let Some(preset) = args.ledger {
+        scene::make_like(&mut loaded, preset)?;
+    }
+    for misfit in loaded.scene.misfits() {
+        output::note(&misfit);
+    }
+    let mut twin = Twin::new(loaded, options)?;
     let end = args.until.map_or(twin.end(), |until| {
         Tick(until.as_millis() / twin.tick_ms()).min(twin.end())
     });
@@ -210,6 +222,7 @@ fn print_summary(s: &Summary, wall_s: f64) {
             if ledger.forked { "YES" } else { "no" }
         ));
     }
+    print_ledgers(s);
     line("");
     line(&format!(
         "market: {} slots settled; traded {:.3} kWh, bought {:.3}, sold {:.3}, of that between clusters {:.3}",
@@ -237,6 +250,35 @@ fn print_summary(s: &Summary, wall_s: f64) {
         "data plane: {sent} messages, {repeated} repeated, {lost} given up"
     ));
     line(&format!("alarms raised: {}", s.alarms));
+}
+
+/// How far the ledgers are behind the meters, and what that costs.
+fn print_ledgers(s: &Summary) {
+    let line = output::line;
+    line(
+        "behind meters   Table 1                  mean s  longest s   late  orphans  reorg   MB/node  outside",
+    );
+    for ledger in &s.ledgers {
+        let mean = ledger.lag_mean_s;
+        line(&format!(
+            "  {:<12}  {:<22}  {:>7}  {:>9}  {:>5}  {:>7}  {:>5}  {:>8.3}  {:>7.3}",
+            ledger.id,
+            ledger.codes,
+            mean.map_or("-".to_owned(), |mean| format!("{mean:.2}")),
+            mean.map_or("-".to_owned(), |_| format!("{:.2}", ledger.lag_worst_s)),
+            ledger.late,
+            ledger.orphans,
+            ledger.deepest_reorganisation,
+            ledger.chain_bytes as f64 / 1e6,
+            ledger.outside_bytes as f64 / 1e6,
+        ));
+    }
+    for ledger in s.ledgers.iter().filter(|ledger| ledger.differing > 0) {
+        line(&format!(
+            "  {}: {} transactions were not ordered because simulated results differed",
+            ledger.id, ledger.differing
+        ));
+    }
 }
 
 pub(super) fn print_outcomes(outcomes: &[Outcome]) {

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use gridloom_core::{Twin, TwinOptions};
-use gridloom_model::scene::{Issue, LoadedScene, load_with};
+use gridloom_model::scene::{
+    DataPlace, EventAction, Issue, LoadedScene, Preset, Technology, load_with,
+};
 
 use super::output;
 
@@ -36,6 +38,40 @@ pub fn import_deck(path: &Path) -> Result<gridloom_model::grid::GridCase, Vec<Is
             hint: "open the deck with `gridloom solve` to see every finding".into(),
         }]),
     }
+}
+
+/// Reads the name of a ledger technology.
+///
+/// # Errors
+/// Lists the names there are.
+pub fn preset(text: &str) -> Result<Preset, String> {
+    let found = Preset::ALL.into_iter().find(|preset| preset.name() == text);
+    found.ok_or_else(|| {
+        let names: Vec<_> = Preset::ALL.iter().map(|preset| preset.name()).collect();
+        format!("`{text}` is none of {}", names.join(", "))
+    })
+}
+
+/// Makes every ledger of a scene like a known one.
+///
+/// # Errors
+/// When the scene does something that a ledger of that kind cannot do.
+pub fn make_like(loaded: &mut LoadedScene, preset: Preset) -> Result<()> {
+    loaded.scene.set_technology(Technology::Like(preset));
+    let on_chain = preset.parts().data == DataPlace::OnChain;
+    for event in &loaded.scene.events {
+        if let EventAction::LoseOutside(ledger) = &event.action
+            && on_chain
+        {
+            bail!(
+                "the scene loses the store outside ledger {ledger} at {}, and a ledger like {} \
+                 has none",
+                event.at,
+                preset.name()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Loads a scene and builds its twin.

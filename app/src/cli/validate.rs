@@ -25,9 +25,10 @@ pub struct ValidateArgs {
 pub fn run(args: &ValidateArgs) -> Result<ExitCode> {
     let mut problems = 0;
     for file in &args.files {
-        let issues = load_with(file, Some(&import_deck))
-            .err()
-            .unwrap_or_default();
+        let (issues, misfits) = match load_with(file, Some(&import_deck)) {
+            Ok(loaded) => (Vec::new(), loaded.scene.misfits()),
+            Err(issues) => (issues, Vec::new()),
+        };
         problems += issues.len();
         for issue in &issues {
             if args.json {
@@ -42,6 +43,9 @@ pub fn run(args: &ValidateArgs) -> Result<ExitCode> {
         }
         if issues.is_empty() && !args.json {
             output::line(&format!("{}: ok", file.display()));
+            for misfit in &misfits {
+                output::line(&format!("{}: note: {misfit}", file.display()));
+            }
         }
     }
     Ok(if problems == 0 {

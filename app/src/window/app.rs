@@ -1,5 +1,6 @@
 //! The Bevy side: one camera, the panel pass, the mesh upload.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -74,8 +75,14 @@ pub fn camera() -> impl Bundle {
 }
 
 /// Opens the window and stays until it is closed.
-pub fn run(session: Box<dyn Session>) -> AppExit {
-    match device::build(|| windowed(session)) {
+///
+/// With addresses it looks at the running ledger of these nodes as well.
+pub fn run(session: Box<dyn Session>, attach: &[String], genesis: Option<&Path>) -> AppExit {
+    let mut state = UiState::default();
+    if !attach.is_empty() {
+        state.nodes.attach(attach, genesis);
+    }
+    match device::build(|| windowed(session, state)) {
         Ok(mut app) => app.run(),
         Err(error) => {
             eprintln!("error: {error}");
@@ -85,7 +92,7 @@ pub fn run(session: Box<dyn Session>) -> AppExit {
 }
 
 /// The app with a window.
-fn windowed(session: Box<dyn Session>) -> App {
+fn windowed(session: Box<dyn Session>, state: UiState) -> App {
     let window = Window {
         title: "Gridloom".to_owned(),
         name: Some("gridloom".to_owned()),
@@ -109,7 +116,7 @@ fn windowed(session: Box<dyn Session>) -> App {
             // The program has its own log.
             .disable::<bevy::log::LogPlugin>(),
     );
-    shared(&mut app, session, UiState::default());
+    shared(&mut app, session, state);
     audience::add(&mut app);
     app.add_systems(Startup, |mut commands: Commands<'_, '_>| {
         commands.spawn(camera());

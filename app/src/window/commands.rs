@@ -175,7 +175,7 @@ fn walk(cx: &mut Cx<'_>) {
 }
 
 /// Home and end of the run, live, and so on: the table.
-pub const COMMANDS: [UiCommand; 61] = [
+pub const COMMANDS: [UiCommand; 63] = [
     UiCommand {
         name: "Play or pause",
         shown: "Space",
@@ -532,6 +532,18 @@ pub const COMMANDS: [UiCommand; 61] = [
         shown: "F11",
         keys: plain(Key::F11),
         run: |cx| cx.state.audience = !cx.state.audience,
+    },
+    UiCommand {
+        name: "Physical devices",
+        shown: "F9",
+        keys: plain(Key::F9),
+        run: |cx| cx.state.devices.open = !cx.state.devices.open,
+    },
+    UiCommand {
+        name: "Nodes of a running ledger",
+        shown: "F8",
+        keys: plain(Key::F8),
+        run: |cx| cx.state.nodes.open = !cx.state.nodes.open,
     },
     UiCommand {
         name: "Save the session as a scene",

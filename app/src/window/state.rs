@@ -326,6 +326,8 @@ pub struct UiState {
     pub pending: Option<PendingSwitch>,
     /// Page of the physical devices.
     pub devices: super::panels::devices::Page,
+    /// Page of a running ledger's nodes.
+    pub nodes: super::panels::nodes::Page,
     /// Whether the audience has a window of its own.
     pub audience: bool,
     /// Key overlay.

@@ -248,6 +248,7 @@ pub fn show(ui: &mut Ui, shown: &Shown<'_>, state: &mut UiState) -> Vec<UiAction
     }
     dialogs::show(ui, &mut cx, full);
     panels::devices::show(ui, &mut cx);
+    panels::nodes::show(ui, &mut cx);
     std::mem::take(&mut cx.actions)
 }
 

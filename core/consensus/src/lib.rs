@@ -60,6 +60,7 @@ mod cluster;
 pub mod compare;
 mod context;
 mod evidence;
+mod group;
 mod history;
 mod log;
 mod message;
@@ -85,6 +86,7 @@ pub use context::{
     ValidatorSet, Value, Vote,
 };
 pub use evidence::Equivocation;
+pub use group::{Figures, Group, GroupConfig, GroupSnapshot};
 pub use history::History;
 pub use log::{LogInput, LogRecord, SignedPlace};
 pub use message::Message;

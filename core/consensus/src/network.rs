@@ -359,6 +359,12 @@ impl<M> SimNetwork<M> {
         self.counters
     }
 
+    /// Counts messages that are not carried one by one.
+    pub(crate) fn count_sent(&mut self, messages: u64, bytes: u64) {
+        self.counters.sent += messages;
+        self.counters.bytes += bytes;
+    }
+
     pub(crate) fn count_delivered(&mut self, reached: bool) {
         if reached {
             self.counters.delivered += 1;
@@ -370,6 +376,11 @@ impl<M> SimNetwork<M> {
     /// The newest messages, oldest first, at most [`LOG_LINES`].
     pub fn log(&self) -> impl DoubleEndedIterator<Item = &MessageRecord> {
         self.log.iter()
+    }
+
+    /// The same as a list.
+    pub(crate) fn lines(&self) -> &VecDeque<MessageRecord> {
+        &self.log
     }
 
     /// Events under way, messages and timers.

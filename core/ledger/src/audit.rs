@@ -336,6 +336,7 @@ mod tests {
             island: 3,
         };
         crate::ClusterGenesis {
+            setup: crate::Setup::default(),
             chain: ChainId::from_name("x"),
             validators,
             operator: AccountId([3; 32]),

@@ -39,6 +39,36 @@ pub struct WholesaleAgent {
     pub terms: WholesaleTerms,
 }
 
+/// Who becomes a member of a cluster's ledger (paper Table 1, network).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize)]
+pub enum Admission {
+    /// Who has an account: those of the genesis, and for whom the operator opens one.
+    #[default]
+    Listed,
+    /// Anybody with a key of its own making; the account begins empty.
+    Anyone,
+}
+
+/// What a ledger takes from the technology it runs on (paper Table 1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize)]
+pub struct Setup {
+    /// Who becomes a member.
+    pub admission: Admission,
+    /// Whether blocks come from whom another family of consensus chose, and not
+    /// from validators in turn.
+    pub any_builder: bool,
+}
+
+impl Setup {
+    /// What a genesis commits, with this: nothing more where it is the usual one.
+    fn add_to(self, mut content: Vec<u8>) -> Vec<u8> {
+        if self != Self::default() {
+            content.extend(encoded(&self));
+        }
+        content
+    }
+}
+
 /// Start of a cluster's ledger.
 #[derive(Clone, Debug)]
 pub struct ClusterGenesis {
@@ -58,6 +88,8 @@ pub struct ClusterGenesis {
     pub accounts: Vec<(AccountId, MoneyNanoEur)>,
     /// Rules of the market.
     pub market: MarketRules,
+    /// What follows from its technology.
+    pub setup: Setup,
     /// The root it reports to; without one the cluster deals with nobody else.
     pub root: Option<RootLink>,
 }
@@ -84,6 +116,8 @@ pub struct RootGenesis {
     pub clusters: Vec<(ChainId, ValidatorSet)>,
     /// The most each cluster may send beyond what it received; nothing where the list ends.
     pub limits: Vec<ExportLimit>,
+    /// What follows from its technology.
+    pub setup: Setup,
 }
 
 /// A genesis no ledger can start from.
@@ -133,6 +167,7 @@ pub enum GenesisError {
 #[derive(Clone, Debug)]
 pub(crate) struct Genesis {
     pub(crate) chain: ChainId,
+    pub(crate) setup: Setup,
     pub(crate) validators: ValidatorSet,
     pub(crate) kind: Kind,
     /// Stands in for the parent of the first block.
@@ -311,15 +346,12 @@ impl ClusterGenesis {
                 .as_ref()
                 .map(|link| (link.chain, link.validators.hash(), link.index)),
         );
+        let content = self.setup.add_to(encoded(&content));
         Genesis {
             chain: self.chain,
+            setup: self.setup,
             validators: self.validators.clone(),
-            id: id(
-                &self.chain,
-                &self.validators,
-                b"cluster",
-                &encoded(&content),
-            ),
+            id: id(&self.chain, &self.validators, b"cluster", &content),
             kind: Kind::Cluster(Box::new(ClusterRoles {
                 operator: self.operator,
                 utility: self.utility,
@@ -357,15 +389,12 @@ impl RootGenesis {
             .iter()
             .map(|(chain, set)| (*chain, set.hash()))
             .collect();
+        let content = self.setup.add_to(encoded(&(clusters, &self.limits)));
         Genesis {
             chain: self.chain,
+            setup: self.setup,
             validators: self.validators.clone(),
-            id: id(
-                &self.chain,
-                &self.validators,
-                b"root",
-                &encoded(&(clusters, &self.limits)),
-            ),
+            id: id(&self.chain, &self.validators, b"root", &content),
             kind: Kind::Root(self.clusters.clone()),
         }
     }

@@ -36,7 +36,8 @@ mod transaction;
 
 pub use audit::{AuditError, AuditReport};
 pub use chain::{
-    CLOCK_SKEW_MS, LedgerChain, ParticipantRow, RefusedSubmission, ResumeError, SavedState, Wallet,
+    CLOCK_SKEW_MS, Keeping, Kept, LedgerChain, Missing, POINTER_BYTES, ParticipantRow,
+    RefusedSubmission, ResumeError, SavedState, Wallet,
 };
 pub use cross::{
     Approved, Cargo, CheckpointExtras, Chosen, Decision, DecisionRecord, DecisionStatus,
@@ -46,8 +47,8 @@ pub use cross::{
 };
 pub use execute::{Inadmissible, MAX_OPEN_SLOTS, MAX_ORDERS_PER_SLOT};
 pub use genesis::{
-    ClusterGenesis, GenesisError, MAX_DEPOSIT, MAX_POSITION_WH, MarketRules, RootGenesis, RootLink,
-    WholesaleAgent,
+    Admission, ClusterGenesis, GenesisError, MAX_DEPOSIT, MAX_POSITION_WH, MarketRules,
+    RootGenesis, RootLink, Setup, WholesaleAgent,
 };
 pub use header::{
     BlockError, BlockHeader, LedgerBlock, MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS, forge,

@@ -12,7 +12,7 @@ use gridloom_market::{Rule, Terms};
 use gridloom_units::{AccountId, MoneyNanoEur, PriceMicroEurPerKwh, SignedReading};
 
 use crate::chain::LedgerChain;
-use crate::genesis::{ClusterGenesis, MarketRules};
+use crate::genesis::{Admission, ClusterGenesis, MarketRules, Setup};
 use crate::header::LedgerBlock;
 use crate::keys::{KeyPair, tagless_hash};
 use crate::receipt::Receipt;
@@ -119,6 +119,19 @@ pub fn any_energy() -> Preferences {
     }
 }
 
+/// Slots of 15 min, readings every 5 min.
+fn quarter_hours() -> MarketRules {
+    MarketRules {
+        slot_ms: 900_000,
+        reading_ms: 300_000,
+        feed_in: 8 * CENT,
+        import: 30 * CENT,
+        max_step: 2 * CENT,
+        wholesale: None,
+        island: 32 * CENT,
+    }
+}
+
 impl Rehearsal {
     /// A cluster of `homes` with a deposit of 50 EUR each, slots of 15 min and
     /// readings every 5 min.
@@ -126,20 +139,19 @@ impl Rehearsal {
     /// # Errors
     /// Says why the genesis was refused.
     pub fn new(homes: u32, replicas: usize) -> Result<Self, String> {
-        Self::with(
-            homes,
-            replicas,
-            50 * EURO,
-            MarketRules {
-                slot_ms: 900_000,
-                reading_ms: 300_000,
-                feed_in: 8 * CENT,
-                import: 30 * CENT,
-                max_step: 2 * CENT,
-                wholesale: None,
-                island: 32 * CENT,
-            },
-        )
+        Self::with(homes, replicas, 50 * EURO, quarter_hours())
+    }
+
+    /// The same where anybody may join and no home has an account yet.
+    ///
+    /// # Errors
+    /// Says why the genesis was refused.
+    pub fn public(homes: u32) -> Result<Self, String> {
+        let setup = Setup {
+            admission: Admission::Anyone,
+            ..Setup::default()
+        };
+        Self::made(homes, 1, None, quarter_hours(), setup)
     }
 
     /// The same with another deposit and other rules.
@@ -152,16 +164,27 @@ impl Rehearsal {
         deposit: MoneyNanoEur,
         market: MarketRules,
     ) -> Result<Self, String> {
+        Self::made(homes, replicas, Some(deposit), market, Setup::default())
+    }
+
+    fn made(
+        homes: u32,
+        replicas: usize,
+        deposit: Option<MoneyNanoEur>,
+        market: MarketRules,
+        setup: Setup,
+    ) -> Result<Self, String> {
         let (validators, set) = four_validators(1)?;
         let [operator, utility, cloud, aggregator] = [2, 3, 4, 5].map(|role| key(role, 0));
         let homes: Vec<(KeyPair, KeyPair)> = (0..homes).map(|i| (key(6, i), key(7, i))).collect();
         let mut accounts: Vec<(AccountId, MoneyNanoEur)> = homes
             .iter()
-            .map(|(home, _)| (home.account(), deposit))
+            .filter_map(|(home, _)| Some((home.account(), deposit?)))
             .collect();
         accounts.push((operator.account(), 10_000 * EURO));
         accounts.push((utility.account(), 10_000 * EURO));
         let genesis = ClusterGenesis {
+            setup,
             chain: ChainId::from_name("rehearsal"),
             validators: set,
             operator: operator.account(),

@@ -208,6 +208,7 @@ impl Federation {
             wh: 0,
         };
         let first = LedgerChain::root(&RootGenesis {
+            setup: crate::Setup::default(),
             chain: root_name,
             validators: root_set,
             clusters: names
@@ -245,6 +246,7 @@ fn group(
         })
         .collect();
     let first = LedgerChain::cluster(&ClusterGenesis {
+        setup: crate::Setup::default(),
         chain,
         validators: set.clone(),
         operator: operator.account(),

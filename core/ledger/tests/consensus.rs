@@ -42,6 +42,7 @@ impl Twin {
         let (root_keys, set) = four_validators(8).expect("good keys");
         let (_, cluster_set) = four_validators(1).expect("good keys");
         let genesis = RootGenesis {
+            setup: gridloom_ledger::Setup::default(),
             chain: ChainId::from_name("root"),
             validators: set,
             clusters: vec![(ChainId::from_name("rehearsal"), cluster_set)],

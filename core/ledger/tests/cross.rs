@@ -57,6 +57,7 @@ impl Net {
         let cluster = |index: usize| {
             let role = |r: u8| service(index, r).account();
             let genesis = ClusterGenesis {
+                setup: gridloom_ledger::Setup::default(),
                 chain: name(index),
                 validators: sets[index].1.clone(),
                 operator: operators[index].account(),
@@ -86,6 +87,7 @@ impl Net {
             LedgerChain::cluster(&genesis).expect("a good genesis")
         };
         let root = LedgerChain::root(&RootGenesis {
+            setup: gridloom_ledger::Setup::default(),
             chain: name(2),
             validators: sets[2].1.clone(),
             clusters: (0..2).map(|i| (name(i), sets[i].1.clone())).collect(),

@@ -21,6 +21,7 @@ fn root() -> Root {
     let (_, set) = four_validators(8).expect("good keys");
     let (cluster, cluster_set) = four_validators(9).expect("good keys");
     let genesis = RootGenesis {
+        setup: gridloom_ledger::Setup::default(),
         chain: ChainId::from_name("root"),
         validators: set,
         clusters: vec![(ChainId::from_name("A"), cluster_set.clone())],

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bevy::prelude::*;
 use borsh::{BorshDeserialize, BorshSerialize};
-use gridloom_consensus::{Block, ChainId, Cluster, ClusterSnapshot, Decided, Tx};
+use gridloom_consensus::{Block, ChainId, Decided, Group, GroupSnapshot, Tx};
 use gridloom_ledger::{LedgerBlock, LedgerChain, Receipt, Transaction};
 use gridloom_units::SimTime;
 
@@ -19,8 +19,8 @@ use crate::view::{HopView, Place};
 pub struct LedgerGroup {
     /// Position: clusters in scene order, then the root.
     pub index: u32,
-    /// The engines.
-    pub group: Cluster<LedgerChain>,
+    /// Its nodes.
+    pub group: Group<LedgerChain>,
 }
 
 impl LedgerGroup {
@@ -33,7 +33,7 @@ impl LedgerGroup {
 
 /// What a snapshot keeps of a group.
 #[derive(Clone)]
-pub struct SavedGroup(Arc<ClusterSnapshot<LedgerChain>>);
+pub struct SavedGroup(Arc<GroupSnapshot<LedgerChain>>);
 
 impl SimState for LedgerGroup {
     type Saved = SavedGroup;

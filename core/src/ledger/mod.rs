@@ -1,18 +1,22 @@
-//! Ledgers: one BFT group per cluster and the root of the cloud validators.
+//! Ledgers: one group of validators per cluster and the root of the cloud validators.
 //!
-//! Every group is a set of Malachite engines over its own simulated network,
-//! driven to the end of each tick; groups meet only in checkpoints, which the
+//! Every group is a set of Malachite engines, or of nodes of another family,
+//! over its own simulated network, driven to the end of each tick; groups meet only in checkpoints, which the
 //! cloud relays to the root (orange lines of the paper's Fig. 3). Groups are
 //! independent within a tick, so they may run on several threads; their
 //! results are read in ledger order.
 
 mod group;
+mod joining;
+mod making;
 mod membership;
 mod officials;
 mod relay;
 mod surplus;
 
 pub use group::{FreshBlock, FreshBlocks, LedgerGroup, LedgerNode, Ledgers};
+pub use making::{Lag, Makings, RecordLags};
+pub(crate) use making::{endorsers, family, keeping};
 pub use membership::Membership;
 pub use officials::Officials;
 pub use relay::Relay;
@@ -30,12 +34,14 @@ impl Plugin for LedgerPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<FreshBlocks>()
             .init_resource::<Relay>()
+            .init_resource::<RecordLags>()
             .init_resource::<Membership>()
             .init_resource::<SurplusDesk>()
             .register_sim_resource::<SurplusDesk>()
             .register_sim_resource::<Membership>()
             .register_sim_resource::<Officials>()
             .register_sim_resource::<Relay>()
+            .register_sim_resource::<RecordLags>()
             .register_sim_component::<LedgerGroup>()
             .register_sim_component::<LedgerNode>();
         app.add_systems(
@@ -47,6 +53,8 @@ impl Plugin for LedgerPlugin {
                 group::submit,
                 group::advance,
                 group::collect_blocks,
+                making::measure_lag,
+                joining::welcome,
                 membership::follow_members,
                 group::mirror_nodes,
             )

@@ -3,8 +3,11 @@
 use bevy::prelude::*;
 use borsh::{BorshDeserialize, BorshSerialize};
 use gridloom_ledger::{Transaction, TxBody, courier};
+use gridloom_model::scene::Network;
 
 use super::group::{LedgerGroup, Ledgers};
+use super::joining::{open_accounts, registration};
+use super::making::Makings;
 use super::officials::Officials;
 use crate::clock::SimClock;
 use crate::edge::{Outbox, Step, Steps};
@@ -33,6 +36,7 @@ plain_sim_state!(Relay);
 /// tick, users register at the next.
 pub(super) fn register_everybody(
     organisation: Res<Organisation>,
+    makings: Res<Makings>,
     ledgers: Res<Ledgers>,
     mut relay: ResMut<Relay>,
     mut officials: ResMut<Officials>,
@@ -51,6 +55,9 @@ pub(super) fn register_everybody(
             };
             outbox.sign(&ledgers, ledger, officials.operator(ledger), body);
             steps.begin(Step::Register);
+            if makings.of(ledger).network == Network::Private {
+                open_accounts(ledger, &organisation, &ledgers, &mut officials, &mut outbox);
+            }
         }
         return;
     }
@@ -58,13 +65,13 @@ pub(super) fn register_everybody(
     let mut order: Vec<_> = sites.iter().collect();
     order.sort_by_key(|(site, _)| site.meter);
     for (site, keys) in order {
-        let terms = &organisation.participants[site.meter as usize];
-        let body = TxBody::RegisterParticipant {
-            name: terms.name.clone(),
-            meter_key: keys.meter.public(),
-            preferences: terms.preferences.clone(),
-            spread: terms.spread,
-        };
+        let parts = makings.of(site.cluster);
+        if parts.network == Network::Private {
+            // Once the owner has opened an account.
+            continue;
+        }
+        let party = &organisation.participants[site.meter as usize];
+        let body = registration(party, keys, parts.identity);
         outbox.sign(&ledgers, site.cluster, (&keys.account, 0), body);
         steps.begin(Step::Users);
     }

@@ -28,8 +28,6 @@ pub struct Pricing {
     pub(super) proposed: Vec<Option<(u32, u64)>>,
     /// Per cluster: slot last asked to be settled and when, ms.
     pub(super) settling: Vec<Option<(u32, u64)>>,
-    /// Per cluster: time from slot start to final price of the last slot, ms.
-    pub lag_ms: Vec<u64>,
     /// Slots that an LG-Aggregator priced because the cloud did not answer.
     pub by_edge: u64,
 }
@@ -43,7 +41,6 @@ impl Pricing {
         Self {
             proposed: vec![None; clusters],
             settling: vec![None; clusters],
-            lag_ms: vec![0; clusters],
             by_edge: 0,
         }
     }
@@ -160,7 +157,6 @@ pub(super) fn hand_out_orders(
     organisation: Res<Organisation>,
     links: Res<LinkTable>,
     fresh: Res<FreshBlocks>,
-    mut pricing: ResMut<Pricing>,
     mut plane: ResMut<DataPlane>,
     mut recent: ResMut<RecentHops>,
     mut steps: ResMut<Steps>,
@@ -178,7 +174,6 @@ pub(super) fn hand_out_orders(
                         .0
                         .saturating_sub(u64::from(*slot) * market.slot_ms);
                     steps.complete(Step::PriceToLedger, lag);
-                    pricing.lag_ms[block.ledger as usize] = lag;
                     events.push(
                         &clock,
                         EventKind::Price,

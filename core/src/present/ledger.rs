@@ -6,11 +6,11 @@ use gridloom_ledger::{LedgerChain, Transaction};
 use gridloom_units::SimTime;
 
 use crate::clock::SimClock;
-use crate::ledger::{LedgerGroup, Ledgers};
+use crate::ledger::{LedgerGroup, Ledgers, Makings, RecordLags};
 use crate::market::{Books, MarketClock};
 use crate::record::ConsensusLog;
 use crate::spawn::Organisation;
-use crate::view::{BlockView, LedgerView, PriceView, ViewModel};
+use crate::view::{BlockView, LedgerView, MakingView, PriceView, ViewModel};
 
 /// Newest blocks of a ledger that are shown.
 const BLOCKS_SHOWN: u64 = 12;
@@ -26,6 +26,7 @@ pub(super) fn fill(world: &mut World, view: &mut ViewModel) {
     let ledgers = world.resource::<Ledgers>();
     let organisation = world.resource::<Organisation>();
     let log = world.resource::<ConsensusLog>();
+    let (makings, lags) = (world.resource::<Makings>(), world.resource::<RecordLags>());
     let mut groups: Vec<&LedgerGroup> = query.iter(world).collect();
     groups.sort_by_key(|group| group.index);
     for group in groups {
@@ -61,6 +62,7 @@ pub(super) fn fill(world: &mut World, view: &mut ViewModel) {
             message_log: log.messages(group.index as usize),
             rounds: log.rounds(group.index as usize),
             messages_dropped: log.dropped(group.index as usize),
+            making: making(group, chain, makings, lags),
         });
         if group.index == ledgers.root() {
             continue;
@@ -80,6 +82,40 @@ pub(super) fn fill(world: &mut World, view: &mut ViewModel) {
     let books = world.resource::<Books>();
     view.books.money_off_nano_eur = books.money_off_nano_eur;
     view.books.energy_off_wh = books.energy_off_wh;
+}
+
+fn making(
+    group: &LedgerGroup,
+    chain: &LedgerChain,
+    makings: &Makings,
+    lags: &RecordLags,
+) -> MakingView {
+    let parts = makings.of(group.index);
+    let (figures, kept) = (group.group.figures(), chain.kept());
+    let lag = lags.of(group.index);
+    let seconds = |ms: u64| ms as f64 / 1e3;
+    MakingView {
+        family: family_name(group),
+        codes: parts.codes(),
+        group: parts.group(),
+        lag_p95_s: lag.and_then(crate::ledger::Lag::p95_ms).map(seconds),
+        lag_worst_s: lag.map_or(0.0, |lag| seconds(lag.worst_ms)),
+        deadline_s: makings.deadline_ms().map(seconds),
+        late: lag.map_or(0, |lag| lag.late),
+        orphans: figures.orphans,
+        deepest_reorganisation: figures.deepest_reorganisation,
+        differing: figures.differing,
+        chain_bytes: kept.chain_bytes,
+        outside_bytes: kept.outside_bytes,
+        first_kept: chain.first_kept(),
+        lost_through: kept.lost_through,
+    }
+}
+
+/// Family of a ledger's consensus, in words.
+pub(crate) fn family_name(group: &LedgerGroup) -> &'static str {
+    let ours = "Byzantine fault tolerant voting";
+    group.group.family().map_or(ours, |family| family.name())
 }
 
 fn price(chain: &LedgerChain, slots_per_hour: f64) -> PriceView {

@@ -11,6 +11,7 @@ mod story;
 mod trace;
 
 pub use facts::SceneFacts;
+pub(crate) use ledger::family_name;
 pub use story::find;
 
 use bevy::prelude::*;

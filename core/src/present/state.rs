@@ -8,9 +8,9 @@ use crate::bound::{BoundDevice, BoundPosition};
 use crate::clock::SimClock;
 use crate::edge::{Aggregator, Step, Steps};
 use crate::grid::{Breaker, Grid, Mlmd, Through};
-use crate::ledger::{LedgerGroup, Ledgers};
+use crate::ledger::{Lag, LedgerGroup, Ledgers, RecordLags};
 use crate::link::DataPlane;
-use crate::market::{Books, MarketClock, Pricing, Truth};
+use crate::market::{Books, MarketClock, Truth};
 use crate::meter::{DeviceEdge, Meter};
 use crate::record::{Energy, storage_soc};
 use crate::site::{BatteryUnit, EvUnit, HeatPumpUnit, HeaterUnit, Site, SitePower};
@@ -35,11 +35,11 @@ pub(super) fn fill(world: &mut World, view: &mut ViewModel) {
     let books = world.resource::<Books>();
     view.books.slots_settled = books.slots_settled;
     view.today.traded_kwh = (books.traded_wh + books.between_wh) as f64 / 1_000.0;
-    view.ledger_lag_s = world
-        .resource::<Pricing>()
-        .lag_ms
-        .iter()
-        .map(|&ms| ms as f64 / 1_000.0)
+    let clusters = world.resource::<Organisation>().cluster_names.len() as u32;
+    let lags = world.resource::<RecordLags>();
+    view.ledger_lag_s = (0..clusters)
+        .map(|cluster| lags.of(cluster).and_then(Lag::p95_ms))
+        .map(|ms| ms.map_or(f64::NAN, |ms| ms as f64 / 1_000.0))
         .collect();
     edges(world, view);
 }

@@ -12,7 +12,7 @@ use gridloom_model::scene::LoadedScene;
 use self::probe::Probe;
 
 /// Names a query may use, with what they mean, for help and errors.
-pub const NAMES: [(&str, &str); 47] = [
+pub const NAMES: [(&str, &str); 52] = [
     ("time", "seconds since the start of the run"),
     ("tick", "number of the tick"),
     ("f", "frequency, Hz"),
@@ -97,7 +97,27 @@ pub const NAMES: [(&str, &str); 47] = [
     ("round", "round(ledger): highest round any validator is in"),
     ("up", "up(ledger): validators that run"),
     ("pending", "pending(ledger): transactions that wait"),
-    ("lag", "lag(cluster): from meter to final record, s"),
+    (
+        "lag",
+        "lag(cluster): from the end of an interval to its final record, 95 % of the newest, s",
+    ),
+    (
+        "late",
+        "late(cluster): records that came later than the coupling allows",
+    ),
+    (
+        "orphans",
+        "orphans(ledger): blocks that are in no longest chain",
+    ),
+    (
+        "differing",
+        "differing(ledger): transactions whose simulated results differed",
+    ),
+    ("kept", "kept(ledger): what a node keeps in blocks, MB"),
+    (
+        "outside",
+        "outside(ledger): data in the store outside of the blocks, MB",
+    ),
     ("evidence", "evidence(ledger): proofs of equivocation"),
 ];
 

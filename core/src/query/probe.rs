@@ -11,9 +11,9 @@ use super::NAMES;
 use crate::clock::SimClock;
 use crate::edge::Aggregator;
 use crate::grid::{Breaker, Grid, Mlmd, Through};
-use crate::ledger::{LedgerGroup, Membership};
+use crate::ledger::{LedgerGroup, Membership, RecordLags};
 use crate::link::DataPlane;
-use crate::market::{Books, MarketClock, OrderDesk, Pricing, Truth, WholesaleDesk};
+use crate::market::{Books, MarketClock, OrderDesk, Truth, WholesaleDesk};
 use crate::meter::Meter;
 use crate::present::ledger::tip_time_ms;
 use crate::record::{Alarms, Energy};
@@ -89,6 +89,11 @@ pub(super) enum OfLedger {
     Pending,
     Age,
     Lag,
+    Late,
+    Orphans,
+    Differing,
+    Kept,
+    Outside,
     Evidence,
     Alone,
     Backlog,
@@ -195,6 +200,11 @@ impl Probe {
                     "pending" => OfLedger::Pending,
                     "age" => OfLedger::Age,
                     "lag" => OfLedger::Lag,
+                    "late" => OfLedger::Late,
+                    "orphans" => OfLedger::Orphans,
+                    "differing" => OfLedger::Differing,
+                    "kept" => OfLedger::Kept,
+                    "outside" => OfLedger::Outside,
                     "evidence" => OfLedger::Evidence,
                     "alone" => OfLedger::Alone,
                     "backlog" => OfLedger::Backlog,
@@ -518,9 +528,17 @@ fn read_ledger(what: OfLedger, index: usize, rank: usize, world: &World) -> Opti
             now_ms.saturating_sub(chain.map_or(0, tip_time_ms)) as f64 / 1_000.0
         }
         OfLedger::Lag => {
-            let lag_ms = world.resource::<Pricing>().lag_ms.get(index).copied()?;
-            lag_ms as f64 / 1_000.0
+            let lags = world.resource::<RecordLags>();
+            lags.of(index as u32)?.p95_ms()? as f64 / 1_000.0
         }
+        OfLedger::Late => {
+            let lag = world.resource::<RecordLags>().of(index as u32);
+            lag.map_or(0, |lag| lag.late) as f64
+        }
+        OfLedger::Orphans => group.group.figures().orphans as f64,
+        OfLedger::Differing => group.group.figures().differing as f64,
+        OfLedger::Outside => chain?.kept().outside_bytes as f64 / 1e6,
+        OfLedger::Kept => chain?.kept().chain_bytes as f64 / 1e6,
         OfLedger::Evidence => group.group.evidence() as f64,
         OfLedger::Alone => {
             let now_ms = world.resource::<SimClock>().start_ms();

@@ -38,6 +38,7 @@ pub(super) fn priority(kind: AlarmKind, customers: u32, all: u32) -> Priority {
         | AlarmKind::VoltageWide
         | AlarmKind::TransformerOverload(_)
         | AlarmKind::Equivocation(_)
+        | AlarmKind::DataLost(_)
         | AlarmKind::TruthResidual(_) => Priority::P2,
         AlarmKind::Voltage(_)
         | AlarmKind::MeterSilent(_)
@@ -45,6 +46,7 @@ pub(super) fn priority(kind: AlarmKind, customers: u32, all: u32) -> Priority {
         | AlarmKind::MeterUntrue(_)
         | AlarmKind::MlmdDrift(_)
         | AlarmKind::CloudLost
+        | AlarmKind::LedgerLate(_)
         | AlarmKind::ValidatorDown(..) => Priority::P3,
     }
 }
@@ -251,6 +253,20 @@ fn data_entry(kind: AlarmKind, names: &Names<'_>) -> Entry {
             action: "Restart validators or heal the link; prices stay frozen until then".into(),
             respond_s: 600,
         },
+        AlarmKind::DataLost(l) => Entry {
+            title: format!("Readings of ledger {} are lost", names.ledger(l)),
+            cause: "The store outside lost what hashes in the blocks point to",
+            consequence: "Old readings cannot be audited; balances can",
+            action: "Bring the store back from a copy; hashes tell a true one".into(),
+            respond_s: 3_600,
+        },
+        AlarmKind::LedgerLate(l) => Entry {
+            title: format!("Ledger {} is behind the meters", names.ledger(l)),
+            cause: "Blocks become final later than the coupling allows",
+            consequence: "Prices and orders rest on old readings",
+            action: "Check validators, links and the kind of consensus".into(),
+            respond_s: 900,
+        },
         AlarmKind::Equivocation(l) => Entry {
             title: format!("A validator of {} signed twice", names.ledger(l)),
             cause: "It voted for two blocks in one round",
@@ -334,6 +350,8 @@ pub(super) fn place(kind: AlarmKind, organisation: &Organisation) -> Option<Sele
         AlarmKind::LedgerHalted(l)
         | AlarmKind::LedgerForked(l)
         | AlarmKind::Equivocation(l)
+        | AlarmKind::DataLost(l)
+        | AlarmKind::LedgerLate(l)
         | AlarmKind::ValidatorDown(l, _) => ((l as usize) < organisation.cluster_names.len())
             .then_some(Selected::Aggregator(l as usize)),
         AlarmKind::TransformerOverload(t) => Some(Selected::Transformer(t as usize)),
@@ -370,6 +388,8 @@ pub(crate) fn rows(organisation: &Organisation, validators: &[u32]) -> Vec<Catal
             AlarmKind::LedgerForked(l),
             AlarmKind::LedgerHalted(l),
             AlarmKind::Equivocation(l),
+            AlarmKind::DataLost(l),
+            AlarmKind::LedgerLate(l),
         ]);
         let count = validators.get(l as usize).copied().unwrap_or(0);
         kinds.extend((0..count).map(|n| AlarmKind::ValidatorDown(l, n)));

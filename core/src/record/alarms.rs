@@ -16,7 +16,7 @@ use crate::clock::SimClock;
 use crate::edge::Aggregator;
 use crate::grid::{Breaker, Grid, Mlmd, Through};
 use crate::island::{IslandPlan, Islands};
-use crate::ledger::{LedgerGroup, LedgerNode, Ledgers};
+use crate::ledger::{LedgerGroup, LedgerNode, Ledgers, Makings, RecordLags};
 use crate::market::{Books, MarketClock, Truth};
 use crate::meter::Meter;
 use crate::present::SceneFacts;
@@ -58,6 +58,10 @@ pub enum AlarmKind {
     SupplyLost(u32),
     /// A ledger makes no blocks.
     LedgerHalted(u32),
+    /// Data that hashes in blocks point to are lost.
+    DataLost(u32),
+    /// Readings become final later than they must.
+    LedgerLate(u32),
     /// A validator voted for two blocks in one round.
     Equivocation(u32),
     /// Power through a transformer above its rating.
@@ -173,7 +177,7 @@ pub(super) fn evaluate(
     plan: Res<IslandPlan>,
     islands: Res<Islands>,
     books: Res<Books>,
-    ledgers: Res<Ledgers>,
+    (ledgers, makings, lags): (Res<Ledgers>, Res<Makings>, Res<RecordLags>),
     mut alarms: ResMut<Alarms>,
     mut events: ResMut<EventLog>,
     sites: Query<(&Site, &SitePower, &Meter)>,
@@ -242,8 +246,9 @@ pub(super) fn evaluate(
         &order, &grid, &market, now_ms, &alarms, &open, &parents, &mut out,
     );
     for group in &groups {
-        ledger(group, now_ms, &ledgers, &mut out);
+        ledger(group, now_ms, &ledgers, &makings, &mut out);
     }
+    late(&makings, &lags, now_ms, market.reading_ms, &mut out);
     for node in &nodes {
         let kind = AlarmKind::ValidatorDown(node.ledger, node.node);
         let fact = format!("stopped at height {}", node.height);
@@ -408,9 +413,37 @@ fn cause_of(area: u32, open: &BTreeSet<u32>, parents: &[Option<usize>]) -> Optio
     None
 }
 
-fn ledger(group: &LedgerGroup, now_ms: u64, ledgers: &Ledgers, out: &mut Conditions) {
+/// Clusters whose readings become final later than the coupling allows.
+fn late(makings: &Makings, lags: &RecordLags, now_ms: u64, reading_ms: u64, out: &mut Conditions) {
+    let Some(deadline_ms) = makings.deadline_ms() else {
+        return;
+    };
+    for ledger in 0..makings.nodes.len().saturating_sub(1) as u32 {
+        let Some(lag) = lags.of(ledger) else { continue };
+        let fact = format!(
+            "{:.0} s behind the meters, {} s allowed",
+            lag.p95_ms().unwrap_or(0) as f64 / 1e3,
+            deadline_ms / 1_000
+        );
+        let late = lag.is_late(now_ms, reading_ms, deadline_ms);
+        out.add(AlarmKind::LedgerLate(ledger), late, fact, 0);
+    }
+}
+
+fn ledger(
+    group: &LedgerGroup,
+    now_ms: u64,
+    ledgers: &Ledgers,
+    makings: &Makings,
+    out: &mut Conditions,
+) {
     let last_ms = group.chain().map_or(0, tip_time_ms);
-    let limit_ms = HALT_INTERVALS * ledgers.block_interval_ms[group.index as usize].max(1_000);
+    let interval_ms = ledgers.block_interval_ms[group.index as usize].max(1_000);
+    // A block's time is when it was built: some families take many to make one final.
+    let limit_ms = HALT_INTERVALS * interval_ms * makings.blocks_to_final(group.index);
+    let lost = group.chain().map_or(0, |chain| chain.kept().lost_through);
+    let fact = format!("blocks up to {lost} have hashes without data");
+    out.add(AlarmKind::DataLost(group.index), lost > 0, fact, 0);
     let forked = group.group.fork().is_some() || group.group.double_signed().is_some();
     let fact = "two certified blocks at one height".into();
     out.add(AlarmKind::LedgerForked(group.index), forked, fact, 0);

@@ -81,24 +81,23 @@ pub(super) fn note_messages(mut log: ResMut<ConsensusLog>, groups: Query<&Ledger
         if log.0.len() <= index {
             log.0.resize(index + 1, Seen::default());
         }
-        let network = group.group.network();
-        let sent = network.counters().sent;
+        let newest = group.group.log();
+        let sent = group.group.network_counters().sent;
         let seen = &mut log.0[index];
         // After a restore nothing is known of the counter: the newest lines
         // that are not there yet are taken.
         let known_us = seen.messages.last().map_or(0, |m| m.sent_us);
         let fresh: Vec<MessageRecord> = if seen.sent == u64::MAX {
-            network
-                .log()
+            newest
+                .iter()
                 .filter(|m| m.sent_us > known_us)
                 .copied()
                 .collect()
         } else {
             let new = sent.saturating_sub(seen.sent) as usize;
-            let lines: Vec<&MessageRecord> = network.log().collect();
-            seen.dropped += new.saturating_sub(lines.len()) as u64;
-            let from = lines.len() - new.min(lines.len());
-            lines[from..].iter().map(|m| **m).collect()
+            seen.dropped += new.saturating_sub(newest.len()) as u64;
+            let from = newest.len() - new.min(newest.len());
+            newest.iter().skip(from).copied().collect()
         };
         seen.sent = sent;
         if fresh.is_empty() {

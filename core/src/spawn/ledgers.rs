@@ -4,18 +4,21 @@ use std::time::Duration;
 
 use bevy::prelude::*;
 use gridloom_consensus::{
-    ChainId, Cluster, ClusterConfig, KeyPair, LinearTimeouts, LinkConfig, ValidatorSet,
-    default_timeouts,
+    ChainId, ClusterConfig, Group as Nodes, GroupConfig, KeyPair, LinearTimeouts, LinkConfig,
+    ValidatorSet, default_timeouts,
 };
 use gridloom_ledger::{
-    ClusterGenesis, ExportLimit, LedgerChain, MarketRules, RootGenesis, RootLink, WholesaleAgent,
+    Admission, ClusterGenesis, ExportLimit, LedgerChain, MarketRules, RootGenesis, RootLink, Setup,
+    WholesaleAgent,
 };
-use gridloom_model::scene::{LedgerSpec, LoadedScene, Scene};
+use gridloom_model::scene::{Consensus, LedgerSpec, LoadedScene, Network, Scene};
 use gridloom_units::{AccountId, MoneyNanoEur, PriceMicroEurPerKwh, SimTime, Stream, draw_u64};
 
 use super::organisation::{Organisation, key, wholesale};
 use super::{SpawnError, Spawner};
-use crate::ledger::{LedgerGroup, LedgerNode, Ledgers, Officials};
+use crate::ledger::{
+    LedgerGroup, LedgerNode, Ledgers, Makings, Officials, endorsers, family, keeping,
+};
 
 /// Longest pause between empty blocks, in block intervals.
 const EMPTY_INTERVALS: u64 = 1;
@@ -24,6 +27,7 @@ const EMPTY_INTERVALS: u64 = 1;
 pub(super) struct Built {
     pub spawners: Vec<Spawner>,
     pub names: Ledgers,
+    pub makings: Makings,
     pub officials: Officials,
 }
 
@@ -55,6 +59,11 @@ pub(super) fn build(
             names: organisation.ledger_names.clone(),
             block_interval_ms: groups.iter().map(|g| g.spec.block_interval_ms).collect(),
         },
+        makings: Makings {
+            named: groups.iter().map(|group| group.spec.technology).collect(),
+            nodes: groups.iter().map(|group| group.spec.validators).collect(),
+            exchange: scene.exchange,
+        },
         officials: Officials::default(),
     };
     for name in &organisation.ledger_names {
@@ -77,10 +86,16 @@ pub(super) fn build(
             ledger: built.names.names[index].clone(),
             reason,
         })?;
-        let config = config(group.spec, index, seed);
+        let parts = group.spec.technology.parts();
+        let chain = chain.keeping(keeping(&parts, &scene.exchange));
+        let config = GroupConfig {
+            family: family(parts.consensus),
+            endorsers: endorsers(parts.execution),
+            cluster: config(group.spec, index, seed),
+        };
         let keys: Vec<KeyPair> = group.keys.clone();
         let validators = keys.len() as u32;
-        let mut engines = Cluster::new(&config, keys, &chain, SimTime(0));
+        let mut engines = Nodes::new(&config, keys, &chain, SimTime(0));
         engines.set_forge(gridloom_ledger::forge);
         let ledger = index as u32;
         built.spawners.push(Box::new(move |world: &mut World| {
@@ -200,8 +215,21 @@ fn root_chain(
                 wh: EXPORT_LIMIT_WH,
             })
             .collect(),
+        setup: setup(root.spec),
     })
     .map_err(|error| error.to_string())
+}
+
+/// What a ledger's technology means for its rules.
+fn setup(spec: LedgerSpec) -> Setup {
+    let parts = spec.technology.parts();
+    Setup {
+        admission: match parts.network {
+            Network::Public => Admission::Anyone,
+            Network::Consortium | Network::Private => Admission::Listed,
+        },
+        any_builder: parts.consensus != Consensus::Bft,
+    }
 }
 
 /// Highest price while islanded, micro-EUR/kWh: what the scene says, or the
@@ -236,21 +264,14 @@ fn cluster_chain(
     let group = &groups[index];
     let root = groups.last().ok_or("a scene has a root ledger")?;
     let scene = &loaded.scene;
-    let homes = scene
-        .homes
-        .iter()
-        .zip(&loaded.refs.homes)
-        .map(|(h, r)| (h.deposit_eur, r.cluster));
-    let batteries = scene
-        .shared_batteries
-        .iter()
-        .zip(&loaded.refs.shared_batteries)
-        .map(|(b, r)| (b.deposit_eur, r.cluster));
-    let mut accounts: Vec<(AccountId, MoneyNanoEur)> = homes
-        .chain(batteries)
-        .zip(&organisation.participants)
-        .filter(|((_, cluster), _)| *cluster == index)
-        .map(|((eur, _), party)| (party.account, i128::from(eur) * 1_000_000_000))
+    // Where no list has the members, the operator holds their deposits until they join.
+    let listed = group.spec.technology.parts().network == Network::Consortium;
+    let members = organisation.participants.iter();
+    let members = members.filter(|party| party.cluster as usize == index);
+    let brought: MoneyNanoEur = members.clone().map(|party| party.deposit).sum();
+    let mut accounts: Vec<(AccountId, MoneyNanoEur)> = members
+        .filter(|_| listed)
+        .map(|party| (party.account, party.deposit))
         .collect();
     let market = &scene.market;
     let (operator, utility) = (
@@ -259,7 +280,7 @@ fn cluster_chain(
     );
     accounts.push((
         operator,
-        i128::from(market.operator_deposit_eur) * 1_000_000_000,
+        i128::from(market.operator_deposit_eur) * 1_000_000_000 + if listed { 0 } else { brought },
     ));
     accounts.push((
         utility,
@@ -288,6 +309,7 @@ fn cluster_chain(
             wholesale,
             island: island_price(scene),
         },
+        setup: setup(group.spec),
         root: Some(RootLink {
             chain: root.chain,
             validators: root.set.clone(),

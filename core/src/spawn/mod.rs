@@ -179,6 +179,7 @@ pub(crate) fn build_world(loaded: &LoadedScene, options: TwinOptions) -> Result<
         .insert_resource(Telemetry::new(homes, batteries, mlmds, clusters))
         .insert_resource(script::compile(loaded, options.autopilot)?)
         .insert_resource(ledgers.names)
+        .insert_resource(ledgers.makings)
         .insert_resource(ledgers.officials)
         .insert_resource(SceneFacts::new(loaded, &organisation))
         .insert_resource(organisation);

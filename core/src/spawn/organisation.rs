@@ -24,6 +24,10 @@ pub struct Participant {
     pub spread: u16,
     /// Its ledger account.
     pub account: AccountId,
+    /// Cluster it joins at the start.
+    pub cluster: u32,
+    /// Money it brings, nano-EUR.
+    pub deposit: MoneyNanoEur,
 }
 
 /// The organisation of the scene.
@@ -80,13 +84,15 @@ impl Organisation {
     pub fn new(loaded: &LoadedScene, seed: u64) -> Self {
         let scene = &loaded.scene;
         let mut participants = Vec::new();
-        let homes = scene.homes.iter().map(|home| (&home.id, &home.preferences));
+        let homes = scene.homes.iter().zip(&loaded.refs.homes);
+        let homes = homes.map(|(h, r)| (&h.id, &h.preferences, h.deposit_eur, r.cluster));
         let batteries = scene
             .shared_batteries
             .iter()
-            .map(|b| (&b.id, &b.preferences));
+            .zip(&loaded.refs.shared_batteries);
+        let batteries = batteries.map(|(b, r)| (&b.id, &b.preferences, b.deposit_eur, r.cluster));
         let home_count = scene.homes.len();
-        for (meter, (name, set)) in homes.chain(batteries).enumerate() {
+        for (meter, (name, set, eur, cluster)) in homes.chain(batteries).enumerate() {
             let place = match meter.checked_sub(home_count) {
                 None => Place::Home(meter as u32),
                 Some(battery) => Place::SharedBattery(battery as u32),
@@ -97,6 +103,8 @@ impl Organisation {
                 preferences: scene.preferences.get(set).cloned().unwrap_or_default(),
                 spread: draw_u64(seed, 0, meter as u64, Stream::DeviceSpread) as u16,
                 account: key(seed, "account", name).account(),
+                cluster: cluster as u32,
+                deposit: i128::from(eur) * 1_000_000_000,
             });
         }
         let mlmd_of_meter: Vec<usize> = loaded
@@ -141,8 +149,8 @@ impl Organisation {
                 .enumerate()
                 .map(|(meter, party)| (party.account, meter as u32))
                 .collect(),
+            deposits: deposits(loaded, &participants),
             participants,
-            deposits: deposits(loaded),
             homes: home_count as u32,
             cluster_names,
             ledger_names,
@@ -229,7 +237,7 @@ pub(super) fn wholesale(
 }
 
 /// Money brought into each cluster's ledger, nano-EUR.
-fn deposits(loaded: &LoadedScene) -> Vec<MoneyNanoEur> {
+fn deposits(loaded: &LoadedScene, participants: &[Participant]) -> Vec<MoneyNanoEur> {
     let scene = &loaded.scene;
     let market = &scene.market;
     let officials =
@@ -237,15 +245,8 @@ fn deposits(loaded: &LoadedScene) -> Vec<MoneyNanoEur> {
     let mut sums: Vec<MoneyNanoEur> = (0..scene.clusters.len())
         .map(|cluster| officials * 1_000_000_000 + wholesale(loaded, cluster).map_or(0, |(_, d)| d))
         .collect();
-    let homes = scene.homes.iter().map(|home| home.deposit_eur);
-    let batteries = scene
-        .shared_batteries
-        .iter()
-        .map(|battery| battery.deposit_eur);
-    let clusters = loaded.refs.homes.iter().map(|home| home.cluster);
-    let clusters = clusters.chain(loaded.refs.shared_batteries.iter().map(|b| b.cluster));
-    for (eur, cluster) in homes.chain(batteries).zip(clusters) {
-        sums[cluster] += i128::from(eur) * 1_000_000_000;
+    for party in participants {
+        sums[party.cluster as usize] += party.deposit;
     }
     sums
 }

@@ -169,6 +169,9 @@ impl<'a> Names<'a> {
                 ledger: Self::known(&self.ledgers, ledger)?,
                 permille: *permille,
             },
+            EventAction::LoseOutside(ledger) => Command::LoseOutside {
+                ledger: Self::known(&self.ledgers, ledger)?,
+            },
             EventAction::CloudLink(up) => Command::CloudLink { up: *up },
             EventAction::Upload(upload) => Command::Upload {
                 every: upload.every,

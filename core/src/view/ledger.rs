@@ -32,6 +32,41 @@ pub struct LedgerView {
     pub rounds: Arc<Vec<RoundView>>,
     /// Messages that are not in the list any more.
     pub messages_dropped: u64,
+    /// What it is made of, and what that costs.
+    pub making: MakingView,
+}
+
+/// What a ledger is made of (paper Tables 1 and 2), and what was measured of it.
+#[derive(Clone, Debug, Default)]
+pub struct MakingView {
+    /// Family of consensus, in words.
+    pub family: &'static str,
+    /// Codes of the paper's Table 1.
+    pub codes: String,
+    /// Group of configurations, 1 to 3.
+    pub group: u8,
+    /// 95th percentile of the newest readings' lag behind the meters, s.
+    pub lag_p95_s: Option<f64>,
+    /// Longest lag, s.
+    pub lag_worst_s: f64,
+    /// How long after its interval a reading must be final, s.
+    pub deadline_s: Option<f64>,
+    /// Readings that were final later.
+    pub late: u64,
+    /// Blocks that are in no longest chain.
+    pub orphans: u64,
+    /// Most blocks a node took back at once.
+    pub deepest_reorganisation: u64,
+    /// Transactions whose simulated results differed.
+    pub differing: u64,
+    /// Bytes one node keeps in blocks.
+    pub chain_bytes: u64,
+    /// Bytes in the store outside.
+    pub outside_bytes: u64,
+    /// Oldest block whose transactions are kept.
+    pub first_kept: u64,
+    /// Blocks up to this height lost data outside, 0 for none.
+    pub lost_through: u64,
 }
 
 /// A decided block.

@@ -16,8 +16,9 @@ mod tape;
 
 pub use island::{FormingView, IslandView, IslandsView};
 pub use ledger::{
-    BlockView, BooksView, EdgeView, HopView, LedgerView, MessageView, PhasorView, Place, PriceView,
-    ProofView, ProvenanceView, RoundView, SelectionView, StepView, TransactionView, Vote, WalkStep,
+    BlockView, BooksView, EdgeView, HopView, LedgerView, MakingView, MessageView, PhasorView,
+    Place, PriceView, ProofView, ProvenanceView, RoundView, SelectionView, StepView,
+    TransactionView, Vote, WalkStep,
 };
 pub use protection::{DeviceStatus, DeviceView, FaultView, ProtectionView};
 pub use scene::{

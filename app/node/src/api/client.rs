@@ -5,6 +5,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use super::{Answer, Request};
+use crate::observe::CertifiedHeader;
 use crate::status::{Committed, Status};
 
 /// Longest answer, bytes: a block of many transactions, or a long status.
@@ -133,6 +134,23 @@ impl Client {
             Answer::Block(block) => Ok(block),
             other => Err(self.unexpected(&other)),
         }
+    }
+
+    /// Header and certificate of a decided block.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn header(&mut self, height: u64) -> Result<CertifiedHeader, ClientError> {
+        let answer = self.ask(&Request::Header { height })?;
+        let certified = match &answer {
+            Answer::Header {
+                header,
+                certificate,
+                seats,
+            } => CertifiedHeader::decode(header, certificate, seats.as_deref()),
+            _ => None,
+        };
+        certified.ok_or_else(|| self.unexpected(&answer))
     }
 
     /// Asks for every block from now on; read them with [`Self::next_block`].

@@ -39,6 +39,11 @@ pub enum Request {
         /// Its height.
         height: u64,
     },
+    /// Header and certificate of a decided block, for who checks them.
+    Header {
+        /// Its height.
+        height: u64,
+    },
     /// Every block from now on, as it becomes durable.
     Watch {},
 }
@@ -71,6 +76,15 @@ pub enum Answer {
     },
     /// To [`Request::Block`] and, block by block, to [`Request::Watch`].
     Block(Committed),
+    /// To [`Request::Header`]; all in canonical bytes, hexadecimal.
+    Header {
+        /// The header.
+        header: String,
+        /// Its certificate.
+        certificate: String,
+        /// The next validators, where the block changes them.
+        seats: Option<String>,
+    },
     /// What was asked cannot be answered.
     Error(String),
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use gridloom_consensus::Block;
-use gridloom_ledger::{Transaction, account_of};
+use gridloom_ledger::{Seat, Transaction, TxBody, account_of};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
@@ -140,6 +140,7 @@ async fn answer(serving: &Serving, request: Request) -> Answer {
         Request::Submit { transactions } => submit(serving, &transactions).await,
         Request::Account { key } => account(serving, &key).await,
         Request::Block { height } => block(serving, height),
+        Request::Header { height } => header(serving, height),
         Request::Watch {} => Answer::Error("watch stands alone".into()),
     }
 }
@@ -215,6 +216,31 @@ fn block(serving: &Serving, height: u64) -> Answer {
         Ok(decided) => Answer::Block(Committed::of(&decided)),
         Err(why) => Answer::Error(why.to_string()),
     }
+}
+
+fn header(serving: &Serving, height: u64) -> Answer {
+    if height > serving.shared.tip.load(Ordering::Relaxed) {
+        return Answer::Error(format!("block {height} is not decided yet"));
+    }
+    let bytes = |value: Result<Vec<u8>, std::io::Error>| hex::encode(&value.unwrap_or_default());
+    match serving.store.certified(height) {
+        Ok((header, certificate)) => Answer::Header {
+            header: bytes(borsh::to_vec(&header)),
+            certificate: bytes(borsh::to_vec(&certificate)),
+            seats: seats(serving, height).map(|seats| bytes(borsh::to_vec(&seats))),
+        },
+        Err(why) => Answer::Error(why.to_string()),
+    }
+}
+
+/// Validators that a block puts in place of the present ones.
+fn seats(serving: &Serving, height: u64) -> Option<Vec<Seat>> {
+    let decided = serving.store.block(height).ok()?;
+    let mut transactions = decided.block.transactions().iter().rev();
+    transactions.find_map(|tx| match &tx.body {
+        TxBody::SetValidators { seats } => Some(seats.clone()),
+        _ => None,
+    })
 }
 
 impl Committed {

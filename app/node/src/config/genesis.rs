@@ -277,6 +277,7 @@ fn ledger(
         accounts.push((account(&entry.key)?, deposit));
     }
     Ok(ClusterGenesis {
+        setup: gridloom_ledger::Setup::default(),
         chain: ChainId::from_name(&file.chain),
         validators,
         operator: account(&file.roles.operator)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use egui::{Grid, Key, Modifiers, RichText, ScrollArea, TextEdit, Ui};
+use egui::{Grid, RichText, ScrollArea, TextEdit, Ui};
 use gridloom_hardware::{Direction, Endpoint};
 use gridloom_model::scene::{BindingMode, BindingSpec};
 use gridloom_units::DeviceId;
@@ -15,8 +15,6 @@ use crate::devices::{DeviceAsk, DeviceView, DevicesView};
 use crate::window::state::UiAction;
 use crate::window::ui::Cx;
 
-/// Key that opens and closes the page.
-const KEY: Key = Key::F9;
 /// How long a person arms a device for.
 const LEASE: Duration = Duration::from_secs(600);
 /// Frames shown of a line.
@@ -41,11 +39,8 @@ pub struct Page {
     probed: Arc<Mutex<String>>,
 }
 
-/// Shows the page when it is open; its key opens and closes it.
+/// Shows the page when it is open.
 pub fn show(ui: &Ui, cx: &mut Cx<'_>) {
-    if ui.input_mut(|input| input.consume_key(Modifiers::NONE, KEY)) {
-        cx.state.devices.open = !cx.state.devices.open;
-    }
     if !cx.state.devices.open {
         return;
     }

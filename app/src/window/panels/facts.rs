@@ -1,6 +1,6 @@
 //! What is known about each kind of entity.
 
-use gridloom_core::view::{EdgeView, Selected, ViewModel};
+use gridloom_core::view::{EdgeView, MakingView, Selected, ViewModel};
 use gridloom_model::scene::HomeKind;
 
 use super::selection::Fact;
@@ -281,6 +281,39 @@ fn mlmd(view: &ViewModel, index: usize) -> Vec<Fact> {
     facts
 }
 
+/// What a ledger is made of, and what that costs.
+fn making(making: &MakingView) -> Vec<Fact> {
+    let group = format!("group {}", making.group);
+    let mut facts = vec![
+        Fact::plain("Consensus", making.family.to_owned(), ""),
+        Fact::plain("Table 1", making.codes.clone(), &group),
+    ];
+    if let Some(deadline_s) = making.deadline_s {
+        let late = text::grouped(making.late);
+        let note = format!("later than {} s", text::plain(deadline_s, 0));
+        facts.push(Fact::plain("Late records", late, &note));
+    }
+    if making.orphans > 0 {
+        let deepest = format!("{} taken back at once", making.deepest_reorganisation);
+        let orphans = text::grouped(making.orphans);
+        facts.push(Fact::plain("Orphaned blocks", orphans, &deepest));
+    }
+    if making.differing > 0 {
+        let differing = text::grouped(making.differing);
+        facts.push(Fact::plain("Results differed", differing, "not ordered"));
+    }
+    let megabytes = |bytes: u64| format!("{} MB", text::plain(bytes as f64 / 1e6, 2));
+    let outside = match making.outside_bytes {
+        0 if making.lost_through > 0 => format!("data lost to block {}", making.lost_through),
+        0 if making.first_kept > 1 => format!("from block {}", text::grouped(making.first_kept)),
+        0 => String::new(),
+        bytes => format!("{} outside", megabytes(bytes)),
+    };
+    let kept = megabytes(making.chain_bytes);
+    facts.push(Fact::plain("Kept by a node", kept, &outside));
+    facts
+}
+
 fn aggregator(view: &ViewModel, index: usize) -> Vec<Fact> {
     let mut facts = Vec::new();
     if let Some(ledger) = view.ledgers.get(index) {
@@ -301,6 +334,7 @@ fn aggregator(view: &ViewModel, index: usize) -> Vec<Fact> {
             text::grouped(ledger.messages),
             "since the start",
         ));
+        facts.extend(making(&ledger.making));
     }
     if let Some(price) = view.prices.get(index) {
         let words = format!("{} ct", text::plain(price.scalar as f64 / 1e4, 2));

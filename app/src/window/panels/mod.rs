@@ -9,6 +9,7 @@ pub mod facts;
 mod island_facts;
 pub mod ledger_side;
 pub mod limits;
+pub mod nodes;
 pub mod operate;
 mod protection_facts;
 pub mod selection;

@@ -191,7 +191,7 @@ fn engine(run: bool) -> Made {
 }
 
 /// The palette, in rows of three.
-pub const EVENTS: [Event; 24] = [
+pub const EVENTS: [Event; 25] = [
     Event {
         name: "Open breaker",
         make: |v, s| breaker(v, s, true),
@@ -276,6 +276,20 @@ pub const EVENTS: [Event; 24] = [
                 format!("{}, one in ten", ledger_words(v, index)),
                 vec![command],
             ))
+        },
+    },
+    Event {
+        name: "Lose outside data",
+        make: |v, s| {
+            let index = ledger(v, s)?;
+            let state = v.ledgers.get(index)?;
+            (state.making.outside_bytes > 0).then(|| {
+                let ledger = index as u32;
+                (
+                    ledger_words(v, index),
+                    vec![Command::LoseOutside { ledger }],
+                )
+            })
         },
     },
     Event {

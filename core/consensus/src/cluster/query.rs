@@ -66,6 +66,21 @@ impl<C: Chain> Cluster<C> {
             })
     }
 
+    /// Changes the chain of every validator, running or not, in the same way.
+    pub(crate) fn each_chain(&mut self, change: impl Fn(&mut C)) {
+        for member in &mut self.members {
+            match &mut member.slot {
+                Slot::Up(node) => change(node.chain_mut()),
+                Slot::Down(chain) => change(chain),
+            }
+        }
+    }
+
+    /// Counts messages that are not carried one by one.
+    pub(crate) fn count_sent(&mut self, messages: u64, bytes: u64) {
+        self.network.count_sent(messages, bytes);
+    }
+
     /// Highest decided height.
     #[must_use]
     pub fn height(&self) -> u64 {

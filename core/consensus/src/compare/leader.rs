@@ -15,12 +15,14 @@ const APPEND: u64 = u64::MAX;
 /// Stands in a vote for the block where the vote is for a leader.
 const FOR_LEADER: u32 = u32::MAX;
 
-struct Follower {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Follower {
     term: u64,
     leader: Option<PeerIndex>,
     heard: Micros,
     voted: u64,
-    tip: Option<u32>,
+    /// Newest block it has stored.
+    stored: Option<u32>,
     votes: PeerIndex,
     /// As a leader: when the next block is due.
     due: Micros,
@@ -28,35 +30,39 @@ struct Follower {
     open: Option<(u32, Vec<bool>)>,
 }
 
-pub(super) fn run(bench: &mut Bench) {
+pub(crate) type Nodes = Vec<Follower>;
+
+pub(super) fn begin(bench: &mut Bench) -> Nodes {
     let n = bench.setting.nodes;
-    let mut nodes: Vec<Follower> = (0..n)
-        .map(|_| Follower {
-            term: 0,
-            leader: None,
-            heard: 0,
-            voted: 0,
-            tip: None,
-            votes: 0,
-            due: 0,
-            open: None,
-        })
-        .collect();
     for node in 0..n {
         stand_later(bench, node);
     }
-    while let Some(due) = bench.next() {
-        match due {
-            Due::Timer { node, epoch, .. } if epoch == APPEND => append(bench, &mut nodes, node),
-            Due::Timer { node, .. } => stand(bench, &mut nodes, node),
-            Due::Deliver {
-                from: Sender::Peer(from),
-                to,
-                message,
-            } => receive(bench, &mut nodes, from, to, &message),
-            Due::Deliver { .. } | Due::Start(_) => {}
-        }
+    (0..n).map(|_| Follower::default()).collect()
+}
+
+pub(super) fn handle(bench: &mut Bench, nodes: &mut [Follower], due: Due<Note>) {
+    match due {
+        Due::Timer { node, epoch, .. } if epoch == APPEND => append(bench, nodes, node),
+        Due::Timer { node, .. } => stand(bench, nodes, node),
+        Due::Deliver {
+            from: Sender::Peer(from),
+            to,
+            message,
+        } => receive(bench, nodes, from, to, &message),
+        Due::Deliver { .. } | Due::Start(_) => {}
     }
+}
+
+/// It comes back as a follower and remembers its term, its vote and its blocks.
+pub(super) fn restarted(nodes: &mut [Follower], node: PeerIndex) {
+    if let Some(me) = nodes.get_mut(usize::from(node)) {
+        me.leader = None;
+        me.open = None;
+    }
+}
+
+pub(super) fn tip(nodes: &[Follower], node: PeerIndex) -> Option<u32> {
+    nodes.get(usize::from(node))?.stored
 }
 
 fn majority(n: PeerIndex) -> PeerIndex {
@@ -74,14 +80,14 @@ fn stand(bench: &mut Bench, nodes: &mut [Follower], node: PeerIndex) {
     let now = bench.now;
     let me = &mut nodes[usize::from(node)];
     let leads = me.leader == Some(node);
-    if !leads && now >= me.heard + ELECTION_US {
+    if !leads && now >= me.heard + ELECTION_US && bench.runs(node) {
         me.term += 1;
         me.voted = me.term;
         me.votes = 1;
         me.leader = None;
         me.heard = now;
-        let term = me.term;
-        bench.broadcast(node, Note::Elect(term));
+        let note = Note::Elect(me.term, me.stored);
+        bench.broadcast(node, note);
         if majority(bench.setting.nodes) == 1 {
             lead(bench, nodes, node);
         }
@@ -99,64 +105,79 @@ fn lead(bench: &mut Bench, nodes: &mut [Follower], node: PeerIndex) {
 
 /// The leader appends what waits and sends it to all; what is not acknowledged is sent again.
 fn append(bench: &mut Bench, nodes: &mut [Follower], node: PeerIndex) {
-    let (leader, tip, term) = {
-        let me = &nodes[usize::from(node)];
-        (me.leader == Some(node), me.tip, me.term)
-    };
-    if !leader {
+    let me = &nodes[usize::from(node)];
+    if me.leader != Some(node) || !bench.runs(node) {
         return;
     }
-    let open = nodes[usize::from(node)].open.clone();
+    let (stored, term, open) = (me.stored, me.term, me.open.clone());
     let now = bench.now;
-    let due = now >= nodes[usize::from(node)].due;
+    let due = now >= me.due;
     match open {
         None if !due => {}
         None => {
-            nodes[usize::from(node)].due = now + bench.setting.block_ms * 1_000;
-            let block = bench.build(tip, node, 1);
-            let mut stored = vec![false; usize::from(bench.setting.nodes)];
-            stored[usize::from(node)] = true;
-            nodes[usize::from(node)].open = Some((block, stored));
+            let block = bench.build(stored, node, 1, term);
+            let me = &mut nodes[usize::from(node)];
+            me.due = now + bench.setting.block_ms * 1_000;
+            me.stored = Some(block);
+            let mut has = vec![false; usize::from(bench.setting.nodes)];
+            has[usize::from(node)] = true;
+            me.open = Some((block, has));
             bench.broadcast(node, Note::Block(block));
             if majority(bench.setting.nodes) == 1 {
                 commit(bench, nodes, node, block);
             }
         }
-        Some((block, stored)) => {
+        Some((block, has)) => {
             let again = Arc::new(Note::Block(block));
-            for (to, has) in stored.iter().enumerate() {
+            for (to, has) in has.iter().enumerate() {
                 if !has {
                     bench.send(node, to as PeerIndex, &again);
                 }
             }
         }
     }
+    let tip = nodes[usize::from(node)].stored;
     bench.broadcast(node, Note::Beat(term, tip));
-    bench.wake(node, now + BEAT_US, APPEND);
+    // A sign of life, or the next block where blocks come faster.
+    let pace = BEAT_US.min(bench.setting.block_ms.max(1) * 1_000);
+    bench.wake(node, now + pace, APPEND);
 }
 
 fn commit(bench: &mut Bench, nodes: &mut [Follower], leader: PeerIndex, block: u32) {
-    let me = &mut nodes[usize::from(leader)];
-    me.tip = Some(block);
-    me.open = None;
+    nodes[usize::from(leader)].open = None;
     bench.finalise(block);
+}
+
+/// Term and height of a block: what decides whose log is newer.
+fn age(bench: &Bench, block: Option<u32>) -> (u64, u64) {
+    block
+        .and_then(|number| bench.block(number))
+        .map_or((0, 0), |block| (block.term, block.height))
 }
 
 fn receive(bench: &mut Bench, nodes: &mut [Follower], from: PeerIndex, to: PeerIndex, note: &Note) {
     let now = bench.now;
     let me = &mut nodes[usize::from(to)];
     match note {
-        Note::Beat(term, tip) if *term >= me.term => {
+        Note::Beat(term, _) if *term >= me.term => {
+            if *term > me.term || me.leader != Some(from) {
+                me.open = None;
+            }
             me.term = *term;
             me.leader = Some(from);
             me.heard = now;
-            if tip.is_some() {
-                me.tip = *tip;
-            }
         }
-        Note::Block(block) if me.leader == Some(from) || me.leader.is_none() => {
+        Note::Block(block) => {
+            // Of the leader of this term, or of one that became it unheard.
+            let term = age(bench, Some(*block)).0;
+            if term < me.term || (me.leader.is_some_and(|l| l != from) && term == me.term) {
+                return;
+            }
+            me.term = term;
+            me.leader = Some(from);
             me.heard = now;
-            let ack = Arc::new(Note::Vote(*block, me.term));
+            me.stored = Some(*block);
+            let ack = Arc::new(Note::Vote(*block, term));
             bench.send(to, from, &ack);
         }
         Note::Vote(FOR_LEADER, term) if *term == me.term && me.leader.is_none() => {
@@ -167,7 +188,7 @@ fn receive(bench: &mut Bench, nodes: &mut [Follower], from: PeerIndex, to: PeerI
         }
         // Too late, or for another term.
         Note::Vote(FOR_LEADER, _) => {}
-        Note::Vote(block, _) => {
+        Note::Vote(block, term) if *term == me.term => {
             let open = me.open.as_mut().filter(|(open, _)| open == block);
             let Some((_, stored)) = open else { return };
             stored[usize::from(from)] = true;
@@ -176,13 +197,18 @@ fn receive(bench: &mut Bench, nodes: &mut [Follower], from: PeerIndex, to: PeerI
                 commit(bench, nodes, to, *block);
             }
         }
-        Note::Elect(term) if *term > me.term && *term > me.voted => {
+        Note::Elect(term, last) if *term > me.term && *term > me.voted => {
             me.term = *term;
-            me.voted = *term;
-            me.heard = now;
             me.leader = None;
-            let vote = Arc::new(Note::Vote(FOR_LEADER, *term));
-            bench.send(to, from, &vote);
+            me.open = None;
+            // Who has stored more than the candidate does not vote for it, or
+            // what a majority has could be lost.
+            if age(bench, *last) >= age(bench, me.stored) {
+                me.voted = *term;
+                me.heard = now;
+                let vote = Arc::new(Note::Vote(FOR_LEADER, *term));
+                bench.send(to, from, &vote);
+            }
         }
         _ => {}
     }

@@ -1,9 +1,10 @@
-//! Other ways to agree, over the same simulated network, for comparison.
+//! Other ways to agree, over the same simulated network.
 //!
 //! Honest models, not products: each has the message pattern, the timing and
 //! the finality rule of its family, the same links, load and faults as our own
-//! engine, and no execution. What a family would need besides (gas markets,
-//! slashing, membership services) is left out in its favour.
+//! engine. What a family would need besides (gas markets, slashing, membership
+//! services) is left out in its favour. [`compare`] measures a family on its own;
+//! [`crate::Group`] lets one order the blocks of a real ledger.
 //!
 //! | Family | Here | Final when |
 //! |---|---|---|
@@ -16,24 +17,67 @@
 mod leader;
 mod longest;
 mod model;
+mod outcome;
 mod stake;
 
+pub(crate) use model::{Arrivals, Bench, Note, Offer};
 pub use model::{Family, Load, Outcome, Setting};
+pub use outcome::compare;
 
-use model::Bench;
+use longest::CONFIRMATIONS;
+use stake::EPOCH;
 
-/// Runs a family over a network for a while.
-#[must_use]
-pub fn compare(setting: &Setting, load: &Load) -> Outcome {
-    let mut bench = Bench::new(setting, load);
-    match setting.family {
-        Family::CrashFault => leader::run(&mut bench),
-        Family::Authority => longest::run(&mut bench, longest::Rule::Authority),
-        Family::Work => longest::run(&mut bench, longest::Rule::Work),
-        Family::Stake => stake::run(&mut bench, stake::Rule::Epochs),
-        Family::Delegated => stake::run(&mut bench, stake::Rule::Committee),
+use crate::network::Due;
+use crate::node::PeerIndex;
+
+/// What the nodes of a family know.
+#[derive(Clone, Debug)]
+pub(crate) enum Machine {
+    Leader(leader::Nodes),
+    Longest(longest::Nodes),
+    Stake(stake::Nodes),
+}
+
+impl Machine {
+    /// Nodes before anything happened, with their first timers set.
+    pub(crate) fn begin(bench: &mut Bench) -> Self {
+        match bench.setting.family {
+            Family::CrashFault => Self::Leader(leader::begin(bench)),
+            Family::Authority => Self::Longest(longest::begin(bench, longest::Rule::Authority)),
+            Family::Work => Self::Longest(longest::begin(bench, longest::Rule::Work)),
+            Family::Stake => Self::Stake(stake::begin(bench, stake::Rule::Epochs)),
+            Family::Delegated => Self::Stake(stake::begin(bench, stake::Rule::Committee)),
+        }
     }
-    bench.outcome()
+
+    /// One event.
+    pub(crate) fn handle(&mut self, bench: &mut Bench, due: Due<Note>) {
+        match self {
+            Self::Leader(nodes) => leader::handle(bench, nodes, due),
+            Self::Longest(nodes) => longest::handle(bench, nodes, due),
+            Self::Stake(nodes) => stake::handle(bench, nodes, due),
+        }
+    }
+
+    /// A node that was down runs again, with what it had stored.
+    pub(crate) fn restarted(&mut self, bench: &mut Bench, node: PeerIndex) {
+        match self {
+            Self::Leader(nodes) => leader::restarted(nodes, node),
+            Self::Longest(nodes) => longest::restarted(bench, nodes, node),
+            // Slots go on by the clock.
+            Self::Stake(_) => {}
+        }
+    }
+
+    /// Height of the newest block a node has.
+    pub(crate) fn tip(&self, bench: &Bench, node: PeerIndex) -> u64 {
+        let tip = match self {
+            Self::Leader(nodes) => leader::tip(nodes, node),
+            Self::Longest(nodes) => longest::tip(nodes, node),
+            Self::Stake(nodes) => stake::tip(nodes, node),
+        };
+        bench.height(tip)
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! What all families share: the network, the load, the books.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use gridloom_units::{Stream, draw_f64, draw_u64};
+use gridloom_units::{Stream, draw_f64};
 
 use crate::network::{Due, LinkConfig, Sender, SimNetwork};
 use crate::node::{Micros, PeerIndex, TimerKey, TimerKind};
@@ -21,6 +21,32 @@ pub enum Family {
     Delegated,
     /// Heaviest chain of work (A1).
     Work,
+}
+
+impl Family {
+    /// Its name for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CrashFault => "crash-fault tolerant ordering",
+            Self::Authority => "proof of authority",
+            Self::Stake => "proof of stake",
+            Self::Delegated => "delegated proof of stake",
+            Self::Work => "proof of work",
+        }
+    }
+
+    /// Blocks after which one is usually final, itself included, rounded up.
+    #[must_use]
+    pub fn blocks_to_final(self, nodes: u32) -> u64 {
+        match self {
+            Self::CrashFault => 1,
+            Self::Authority => u64::from(nodes / 2) + 2,
+            Self::Stake => 3 * super::EPOCH,
+            Self::Delegated => 2,
+            Self::Work => super::CONFIRMATIONS + 1,
+        }
+    }
 }
 
 /// A network of one family.
@@ -82,74 +108,149 @@ pub struct Outcome {
 
 /// A block of a model: transactions by number, from the first not yet in the chain.
 #[derive(Clone, Debug)]
-pub(super) struct ModelBlock {
-    /// Position in [`Bench::blocks`]; the parent's is lower.
+pub(crate) struct ModelBlock {
+    /// Number of the block before; lower than its own.
     pub parent: Option<u32>,
     pub height: u64,
     /// Total difficulty, or whatever the family counts.
     pub weight: u64,
+    /// Term of the leader that built it.
+    pub term: u64,
     pub builder: PeerIndex,
+    /// When it was built.
+    pub built: Micros,
     /// Transactions below this number are in the chain up to here.
     pub through: u64,
     pub bytes: u64,
 }
 
+/// What there is to record.
+#[derive(Clone, Debug)]
+pub(crate) enum Offer {
+    /// So many transactions a second, each of so many bytes.
+    Even { per_s: f64, tx_bytes: u64 },
+    /// These.
+    Listed(Arrivals),
+}
+
+/// Transactions in the order in which they reach the nodes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Arrivals {
+    /// Transactions before the first that is still listed.
+    first: u64,
+    /// When each has reached every node, and its size.
+    waiting: VecDeque<(Micros, u64)>,
+}
+
+impl Arrivals {
+    /// One more; not before those that came earlier.
+    pub(crate) fn push(&mut self, at: Micros, bytes: u64) {
+        let at = self.waiting.back().map_or(at, |(last, _)| at.max(*last));
+        self.waiting.push_back((at, bytes));
+    }
+
+    /// Forgets the oldest, which are final, up to number `through`; how many.
+    pub(crate) fn forget(&mut self, through: u64) -> usize {
+        let count = through.saturating_sub(self.first) as usize;
+        let count = count.min(self.waiting.len());
+        self.waiting.drain(..count);
+        self.first += count as u64;
+        count
+    }
+
+    /// How many from number `from` on have arrived and fit; number to begin at, count, bytes.
+    fn fill(&self, from: u64, now: Micros, room: u64) -> (u64, u64, u64) {
+        let from = from.max(self.first);
+        let (mut count, mut bytes) = (0, 0);
+        for (at, size) in self.waiting.iter().skip((from - self.first) as usize) {
+            if *at > now || bytes + size > room {
+                break;
+            }
+            count += 1;
+            bytes += size;
+        }
+        (from, count, bytes)
+    }
+}
+
 /// A message of a model.
 #[derive(Clone, Debug)]
-pub(super) enum Note {
+pub(crate) enum Note {
     /// A block and who has it.
     Block(u32),
     /// Stored, or voted for, by the sender: block, round or term.
     Vote(u32, u64),
     /// The leader lives: term, last block known to be final.
     Beat(u64, Option<u32>),
-    /// Votes for a leader: term.
-    Elect(u64),
+    /// Stands for election: term, newest block it has stored.
+    Elect(u64, Option<u32>),
+}
+
+/// Two blocks that were final at one height.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Broken {
+    pub height: u64,
+    pub first: u32,
+    pub second: u32,
 }
 
 /// A family at work.
-pub(super) struct Bench {
+#[derive(Clone, Debug)]
+pub(crate) struct Bench {
     pub setting: Setting,
-    pub load: Load,
+    pub seed: u64,
+    pub offer: Offer,
     pub network: SimNetwork<Note>,
     pub now: Micros,
-    pub blocks: Vec<ModelBlock>,
+    /// Whether each node runs.
+    pub up: Vec<bool>,
+    /// Blocks that may still matter, the first of them with number `dropped`.
+    blocks: VecDeque<ModelBlock>,
+    dropped: u32,
+    highest: u64,
     draws: u64,
-    /// Per transaction boundary: when everything below this number was first final.
-    final_at: BTreeMap<u64, Micros>,
     pub deepest: u64,
     pub final_height: u64,
+    final_block: Option<u32>,
+    /// Final blocks that nobody took yet, in order of height.
+    fresh: Vec<(u32, ModelBlock)>,
+    /// The first contradiction of what was final.
+    pub broken: Option<Broken>,
 }
 
 /// Bytes of a vote, acknowledgement or heartbeat with framing.
 const NOTE_BYTES: u64 = 240;
 /// Bytes of a block without transactions, with framing.
-const HEADER_BYTES: u64 = 512;
+pub(crate) const HEADER_BYTES: u64 = 512;
+/// Blocks kept below the newest one; forks are much shorter.
+const KEPT_BLOCKS: usize = 2_048;
 
 impl Bench {
-    pub(super) fn new(setting: &Setting, load: &Load) -> Self {
-        let links = LinkConfig {
-            seed: draw_u64(load.seed, 1, 0, Stream::ConsensusLatency),
-            ..setting.links
-        };
-        let mut network = SimNetwork::new(links, setting.nodes);
+    pub(crate) fn new(setting: &Setting, offer: Offer, seed: u64) -> Self {
+        let mut network = SimNetwork::new(setting.links, setting.nodes);
         network.count_bytes(true);
         Self {
             setting: *setting,
-            load: *load,
+            seed,
+            offer,
             network,
             now: 0,
-            blocks: Vec::new(),
+            up: vec![true; usize::from(setting.nodes)],
+            blocks: VecDeque::new(),
+            dropped: 0,
+            highest: 0,
             draws: 0,
-            final_at: BTreeMap::new(),
             deepest: 0,
             final_height: 0,
+            final_block: None,
+            fresh: Vec::new(),
+            broken: None,
         }
     }
 
     pub(super) fn draw(&mut self) -> f64 {
         self.draws += 1;
-        draw_f64(self.load.seed, self.draws, 0, Stream::Behaviour)
+        draw_f64(self.seed, self.draws, 0, Stream::Behaviour)
     }
 
     /// Time until the next event of a Poisson process, µs.
@@ -158,46 +259,88 @@ impl Bench {
         (-mean_us * libm::log(u)).clamp(1.0, 1e15) as Micros
     }
 
-    pub(super) fn end_us(&self) -> Micros {
-        self.load.horizon_ms * 1_000
+    /// A block by its number; `None` for one that is long final or given up.
+    pub(super) fn block(&self, number: u32) -> Option<&ModelBlock> {
+        self.blocks.get(number.checked_sub(self.dropped)? as usize)
+    }
+
+    /// Height of a block, 0 without one.
+    pub(super) fn height(&self, block: Option<u32>) -> u64 {
+        block
+            .and_then(|number| self.block(number))
+            .map_or(0, |block| block.height)
+    }
+
+    /// Blocks built so far.
+    pub(crate) fn built(&self) -> u64 {
+        u64::from(self.dropped) + self.blocks.len() as u64
+    }
+
+    /// Blocks that are in no longest chain.
+    pub(crate) fn orphans(&self) -> u64 {
+        self.built().saturating_sub(self.highest)
     }
 
     /// Transactions offered up to now.
-    pub(super) fn offered(&self, at: Micros) -> u64 {
-        (self.load.per_s * at as f64 / 1e6) as u64
-    }
-
-    fn through(&self, block: Option<u32>) -> u64 {
-        block.map_or(0, |index| self.blocks[index as usize].through)
+    fn offered(&self, per_s: f64, at: Micros) -> u64 {
+        (per_s * at as f64 / 1e6) as u64
     }
 
     /// Builds a block on a parent with everything that waits, as far as it fits.
-    pub(super) fn build(&mut self, parent: Option<u32>, builder: PeerIndex, weight: u64) -> u32 {
-        let from = self.through(parent);
-        let fits = self.setting.block_bytes / self.load.tx_bytes.max(1);
-        let waiting = self.offered(self.now).saturating_sub(from);
-        let taken = waiting.min(fits);
-        let (height, before) = parent.map_or((1, 0), |index| {
-            let parent = &self.blocks[index as usize];
-            (parent.height + 1, parent.weight)
-        });
-        self.blocks.push(ModelBlock {
+    pub(super) fn build(
+        &mut self,
+        parent: Option<u32>,
+        builder: PeerIndex,
+        weight: u64,
+        term: u64,
+    ) -> u32 {
+        let (height, before, from) = parent
+            .and_then(|number| self.block(number))
+            .map_or((1, 0, 0), |p| (p.height + 1, p.weight, p.through));
+        let room = self.setting.block_bytes;
+        let (from, taken, bytes) = match &self.offer {
+            Offer::Even { per_s, tx_bytes } => {
+                let waiting = self.offered(*per_s, self.now).saturating_sub(from);
+                let taken = waiting.min(room / tx_bytes.max(&1));
+                (from, taken, taken * tx_bytes)
+            }
+            Offer::Listed(arrivals) => arrivals.fill(from, self.now, room),
+        };
+        self.highest = self.highest.max(height);
+        self.blocks.push_back(ModelBlock {
             parent,
             height,
             weight: before + weight,
+            term,
             builder,
+            built: self.now,
             through: from + taken,
-            bytes: HEADER_BYTES + taken * self.load.tx_bytes,
+            bytes: HEADER_BYTES + bytes,
         });
-        (self.blocks.len() - 1) as u32
+        let number = self.dropped + self.blocks.len() as u32 - 1;
+        // What is not final yet is needed, and so is what others may still build on.
+        let settled = self.final_block.unwrap_or(0);
+        while self.blocks.len() > KEPT_BLOCKS && self.dropped < settled {
+            self.blocks.pop_front();
+            self.dropped += 1;
+        }
+        number
     }
 
     pub(super) fn send(&mut self, from: PeerIndex, to: PeerIndex, note: &Arc<Note>) {
+        let (kind, block, term) = match note.as_ref() {
+            Note::Block(block) => ("block", Some(*block), 0),
+            Note::Vote(block, term) => ("vote", Some(*block), *term),
+            Note::Beat(term, block) => ("heartbeat", *block, *term),
+            Note::Elect(term, block) => ("election", *block, *term),
+        };
+        let known = block.and_then(|number| self.block(number));
+        let height = known.map_or(0, |block| block.height);
         let bytes = match note.as_ref() {
-            Note::Block(index) => self.blocks[*index as usize].bytes,
+            Note::Block(_) => known.map_or(HEADER_BYTES, |block| block.bytes),
             _ => NOTE_BYTES,
         };
-        let about = ("model", 0, 0);
+        let about = (kind, height, u32::try_from(term).unwrap_or(u32::MAX));
         self.network
             .send(self.now, Sender::Peer(from), to, note, about, bytes);
     }
@@ -228,28 +371,88 @@ impl Bench {
         );
     }
 
-    /// The next event before the end.
-    pub(super) fn next(&mut self) -> Option<Due<Note>> {
-        let (at, due) = self.network.pop(self.end_us())?;
-        self.now = self.now.max(at);
-        Some(due)
+    /// Whether a node runs.
+    pub(crate) fn runs(&self, node: PeerIndex) -> bool {
+        self.up.get(usize::from(node)).copied().unwrap_or(false)
+    }
+
+    /// The next event up to a time, if it reaches somebody: messages to a node
+    /// that is down or cut off are gone.
+    pub(crate) fn next(&mut self, until: Micros) -> Option<Due<Note>> {
+        loop {
+            let (at, due) = self.network.pop(until)?;
+            self.now = self.now.max(at);
+            if let Due::Deliver { from, to, .. } = &due {
+                let reached = self.runs(*to) && self.network.connected(*from, *to);
+                self.network.count_delivered(reached);
+                if !reached {
+                    continue;
+                }
+            }
+            return Some(due);
+        }
     }
 
     /// A block, and everything below it, is final at a node; the first node counts.
-    pub(super) fn finalise(&mut self, block: u32) {
-        let block = &self.blocks[block as usize];
-        let (through, height) = (block.through, block.height);
-        if height > self.final_height {
-            self.final_height = height;
-            self.final_at.entry(through).or_insert(self.now);
+    pub(super) fn finalise(&mut self, number: u32) {
+        let mut path = Vec::new();
+        let mut at = Some(number);
+        while let Some((number, block)) = at.and_then(|n| Some((n, self.block(n)?)))
+            && block.height > self.final_height
+        {
+            path.push((number, block.clone()));
+            at = block.parent;
         }
+        if let (Some(first), Some(second)) = (self.final_block, at) {
+            self.compare_final(first, second);
+        }
+        if let Some((newest, block)) = path.first() {
+            self.final_height = block.height;
+            self.final_block = Some(*newest);
+        }
+        self.fresh.extend(path.into_iter().rev());
+    }
+
+    /// Notes when a block at or below the height of the newest final one is not
+    /// on its chain: two nodes took different blocks for final.
+    fn compare_final(&mut self, newest: u32, other: u32) {
+        let Some(height) = self.block(other).map(|block| block.height) else {
+            return;
+        };
+        let below = self.final_height.saturating_sub(height);
+        if let Some(first) = self.ancestor(newest, below)
+            && first != other
+            && self.broken.is_none()
+        {
+            self.broken = Some(Broken {
+                height,
+                first,
+                second: other,
+            });
+        }
+    }
+
+    /// Blocks that became final since the last call, in order of height.
+    pub(crate) fn take_final(&mut self) -> Vec<(u32, ModelBlock)> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Whether a block builds on everything that is final.
+    pub(super) fn keeps_final(&self, number: u32) -> bool {
+        let mut at = Some(number);
+        while let Some(block) = at.and_then(|number| self.block(number))
+            && block.height > self.final_height
+        {
+            at = block.parent;
+        }
+        at == self.final_block
     }
 
     /// Walks down from a block by `count` parents.
     pub(super) fn ancestor(&self, block: u32, count: u64) -> Option<u32> {
         let mut at = block;
         for _ in 0..count {
-            at = self.blocks[at as usize].parent?;
+            at = self.block(at)?.parent?;
         }
         Some(at)
     }
@@ -258,71 +461,22 @@ impl Bench {
     pub(super) fn distance(&self, mut old: u32, mut new: u32) -> u64 {
         let mut back = 0;
         while old != new {
-            if self.blocks[old as usize].height >= self.blocks[new as usize].height {
+            let (Some(a), Some(b)) = (self.block(old), self.block(new)) else {
+                return back;
+            };
+            if a.height >= b.height {
                 back += 1;
-                match self.blocks[old as usize].parent {
+                match a.parent {
                     Some(parent) => old = parent,
                     None => return back,
                 }
             } else {
-                match self.blocks[new as usize].parent {
+                match b.parent {
                     Some(parent) => new = parent,
                     None => return back,
                 }
             }
         }
         back
-    }
-
-    pub(super) fn outcome(&self) -> Outcome {
-        let counters = self.network.counters();
-        let finalised = self.final_at.keys().next_back().copied().unwrap_or(0);
-        let mut delays: Vec<(u64, u64)> = Vec::new();
-        let mut from = 0;
-        for (through, at) in &self.final_at {
-            if *through <= from {
-                continue;
-            }
-            // Offers come evenly, so the middle of a block's transactions stands for them.
-            let count = through - from;
-            let middle = (from + through) as f64 / 2.0 / self.load.per_s.max(1e-12) * 1e6;
-            delays.push(((*at as f64 - middle).max(0.0) as u64 / 1_000, count));
-            from = *through;
-        }
-        delays.sort_unstable();
-        let at = |share: f64| {
-            let wanted = (finalised as f64 * share) as u64;
-            let mut sum = 0;
-            delays
-                .iter()
-                .find(|(_, count)| {
-                    sum += count;
-                    sum >= wanted
-                })
-                .or(delays.last())
-                .map_or(0, |(delay, _)| *delay)
-        };
-        let hours = self.load.horizon_ms as f64 / 3.6e6;
-        Outcome {
-            offered: self.offered(self.end_us()),
-            finalised,
-            finality_p50_ms: at(0.5),
-            finality_p99_ms: at(0.99),
-            messages: counters.sent,
-            bytes: counters.bytes,
-            energy_kwh: self.setting.node_w * f64::from(self.setting.nodes) * hours / 1_000.0,
-            blocks: self.final_height,
-            orphans: (self.blocks.len() as u64).saturating_sub(self.longest()),
-            deepest_reorganisation: self.deepest,
-            storage_bytes: finalised * self.load.tx_bytes + self.final_height * HEADER_BYTES,
-        }
-    }
-
-    fn longest(&self) -> u64 {
-        self.blocks
-            .iter()
-            .map(|block| block.height)
-            .max()
-            .unwrap_or(0)
     }
 }

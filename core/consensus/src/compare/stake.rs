@@ -9,14 +9,14 @@ use crate::network::{Due, Sender};
 use crate::node::PeerIndex;
 
 /// Slots of an epoch.
-const EPOCH: u64 = 32;
+pub(super) const EPOCH: u64 = 32;
 /// Most members of a committee.
 const COMMITTEE: PeerIndex = 20;
-/// Blocks or epochs whose votes a node remembers.
+/// Blocks whose votes a node remembers.
 const REMEMBERED: usize = 64;
 
 /// How a block becomes final.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     /// Everybody attests once per epoch; two justified epochs in a row finalise the first.
     Epochs,
@@ -25,95 +25,111 @@ pub(super) enum Rule {
 }
 
 /// What one node knows.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Node {
     tip: Option<u32>,
-    /// Voters per block (committee) or epoch (attestations).
-    votes: BTreeMap<u64, BTreeSet<PeerIndex>>,
-    justified: BTreeSet<u64>,
+    /// Voters per block: the one voted on, or the first one of its epoch.
+    votes: BTreeMap<u32, BTreeSet<PeerIndex>>,
+    justified: BTreeSet<u32>,
     /// Last epoch this node attested.
     attested: Option<u64>,
 }
 
-pub(super) fn run(bench: &mut Bench, rule: Rule) {
-    let mut nodes: Vec<Node> = (0..bench.setting.nodes).map(|_| Node::default()).collect();
-    let slot_us = bench.setting.block_ms * 1_000;
-    bench.wake(proposer(bench, 1), slot_us, 1);
-    while let Some(due) = bench.next() {
-        match due {
-            Due::Timer {
-                node, epoch: slot, ..
-            } => {
-                let tip = nodes[usize::from(node)].tip;
-                let block = bench.build(tip, node, 1);
-                bench.broadcast(node, Note::Block(block));
-                take(bench, &mut nodes, node, block, rule);
-                bench.wake(proposer(bench, slot + 1), slot_us * (slot + 1), slot + 1);
-            }
-            Due::Deliver {
-                from: Sender::Peer(from),
-                to,
-                message,
-            } => match message.as_ref() {
-                Note::Block(block) => take(bench, &mut nodes, to, *block, rule),
-                Note::Vote(block, what) => count(bench, &mut nodes, to, from, *block, *what, rule),
-                _ => {}
-            },
-            Due::Deliver { .. } | Due::Start(_) => {}
-        }
+#[derive(Clone, Debug)]
+pub(crate) struct Nodes {
+    rule: Rule,
+    nodes: Vec<Node>,
+}
+
+pub(super) fn begin(bench: &mut Bench, rule: Rule) -> Nodes {
+    bench.wake(proposer(bench, 1), bench.setting.block_ms * 1_000, 1);
+    Nodes {
+        rule,
+        nodes: vec![Node::default(); usize::from(bench.setting.nodes)],
     }
 }
 
+pub(super) fn handle(bench: &mut Bench, all: &mut Nodes, due: Due<Note>) {
+    match due {
+        Due::Timer {
+            node, epoch: slot, ..
+        } => {
+            // A proposer that is down leaves its slot empty.
+            if bench.runs(node) {
+                let tip = all.nodes[usize::from(node)].tip;
+                let block = bench.build(tip, node, 1, slot);
+                bench.broadcast(node, Note::Block(block));
+                take(bench, all, node, block);
+            }
+            let next = proposer(bench, slot + 1);
+            bench.wake(next, bench.setting.block_ms * 1_000 * (slot + 1), slot + 1);
+        }
+        Due::Deliver {
+            from: Sender::Peer(from),
+            to,
+            message,
+        } => match message.as_ref() {
+            Note::Block(block) => take(bench, all, to, *block),
+            Note::Vote(block, _) => count(bench, all, to, from, *block),
+            _ => {}
+        },
+        Due::Deliver { .. } | Due::Start(_) => {}
+    }
+}
+
+pub(super) fn tip(all: &Nodes, node: PeerIndex) -> Option<u32> {
+    all.nodes.get(usize::from(node))?.tip
+}
+
 fn proposer(bench: &Bench, slot: u64) -> PeerIndex {
-    let draw = draw_u64(bench.load.seed, slot, 1, Stream::Behaviour);
+    let draw = draw_u64(bench.seed, slot, 1, Stream::Behaviour);
     (draw % u64::from(bench.setting.nodes)) as PeerIndex
 }
 
 fn in_committee(bench: &Bench, node: PeerIndex, block: u32) -> bool {
     let n = u64::from(bench.setting.nodes);
-    let start = draw_u64(bench.load.seed, u64::from(block), 2, Stream::Behaviour) % n;
+    let start = draw_u64(bench.seed, u64::from(block), 2, Stream::Behaviour) % n;
     (u64::from(node) + n - start) % n < u64::from(COMMITTEE).min(n)
 }
 
-/// Moves to a longer chain and votes where it is this node's turn.
-fn take(bench: &mut Bench, nodes: &mut [Node], node: PeerIndex, block: u32, rule: Rule) {
-    let height = bench.blocks[block as usize].height;
-    let me = &mut nodes[usize::from(node)];
+/// The first block of an epoch on the chain of a block; `None` before the first one.
+fn checkpoint(bench: &Bench, block: u32, epoch: u64) -> Option<u32> {
+    let height = bench.height(Some(block));
+    bench.ancestor(block, height.checked_sub(epoch * EPOCH)?)
+}
+
+/// Moves to a longer chain that keeps what is final, and votes where it is this node's turn.
+fn take(bench: &mut Bench, all: &mut Nodes, node: PeerIndex, block: u32) {
+    let height = bench.height(Some(block));
+    let me = &mut all.nodes[usize::from(node)];
     let old = me.tip;
-    let longer = old.is_none_or(|old| height > bench.blocks[old as usize].height);
-    if longer {
-        me.tip = Some(block);
-        if let Some(old) = old {
-            bench.deepest = bench.deepest.max(bench.distance(old, block));
-        }
+    if height <= bench.height(old) || !bench.keeps_final(block) {
+        return;
+    }
+    me.tip = Some(block);
+    if let Some(old) = old {
+        bench.deepest = bench.deepest.max(bench.distance(old, block));
     }
     let epoch = height / EPOCH;
-    let what = match rule {
-        Rule::Committee if in_committee(bench, node, block) => u64::from(block),
+    let on = match all.rule {
+        Rule::Committee if in_committee(bench, node, block) => Some(block),
         Rule::Epochs
             if me.attested.is_none_or(|last| last < epoch)
                 && height % EPOCH >= u64::from(node) % EPOCH =>
         {
             me.attested = Some(epoch);
-            epoch
+            checkpoint(bench, block, epoch)
         }
-        _ => return,
+        _ => None,
     };
-    bench.broadcast(node, Note::Vote(block, what));
-    count(bench, nodes, node, node, block, what, rule);
+    let Some(on) = on else { return };
+    bench.broadcast(node, Note::Vote(on, epoch));
+    count(bench, all, node, node, on);
 }
 
-fn count(
-    bench: &mut Bench,
-    nodes: &mut [Node],
-    node: PeerIndex,
-    voter: PeerIndex,
-    block: u32,
-    what: u64,
-    rule: Rule,
-) {
-    let me = &mut nodes[usize::from(node)];
-    let voters = me.votes.entry(what).or_default();
+fn count(bench: &mut Bench, all: &mut Nodes, node: PeerIndex, voter: PeerIndex, block: u32) {
+    let me = &mut all.nodes[usize::from(node)];
+    let voters = me.votes.entry(block).or_default();
     voters.insert(voter);
     let votes = voters.len();
     if me.votes.len() > REMEMBERED {
@@ -121,23 +137,24 @@ fn count(
     }
     let n = usize::from(bench.setting.nodes);
     let enough = |of: usize| votes * 3 > of * 2;
-    match rule {
+    match all.rule {
         Rule::Committee => {
-            if enough(usize::from(COMMITTEE).min(n)) {
+            if enough(usize::from(COMMITTEE).min(n)) && bench.keeps_final(block) {
                 bench.finalise(block);
             }
         }
         Rule::Epochs => {
-            if enough(n) && me.justified.insert(what) {
-                let before = what.checked_sub(1).filter(|e| me.justified.contains(e));
-                // The checkpoint of the epoch before is its first block.
-                let checkpoint = before.and_then(|epoch| {
-                    let height = bench.blocks[block as usize].height;
-                    bench.ancestor(block, height.saturating_sub(epoch * EPOCH))
-                });
-                if let Some(checkpoint) = checkpoint {
-                    bench.finalise(checkpoint);
-                }
+            if !enough(n) || !me.justified.insert(block) {
+                return;
+            }
+            let epoch = bench.height(Some(block)) / EPOCH;
+            // Before the first epoch there is only the genesis, which is justified.
+            let before = epoch
+                .checked_sub(1)
+                .and_then(|epoch| checkpoint(bench, block, epoch))
+                .filter(|before| me.justified.contains(before));
+            if let Some(before) = before {
+                bench.finalise(before);
             }
             while me.justified.len() > REMEMBERED {
                 me.justified.pop_first();

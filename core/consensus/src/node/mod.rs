@@ -214,6 +214,10 @@ impl<C: Chain> ValidatorNode<C> {
         &self.host.chain
     }
 
+    pub(crate) fn chain_mut(&mut self) -> &mut C {
+        &mut self.host.chain
+    }
+
     /// Settings.
     #[must_use]
     pub fn config(&self) -> &NodeConfig {

@@ -2,6 +2,7 @@
 
 mod query;
 mod resume;
+mod store;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::transaction::{Transaction, TxBody};
 
 pub use query::{ParticipantRow, Wallet};
 pub use resume::{ResumeError, SavedState};
+pub use store::{Keeping, Kept, Missing, POINTER_BYTES};
 
 /// How far a block's clock may be ahead of the validator that judges it, ms.
 pub const CLOCK_SKEW_MS: u64 = 2_000;
@@ -80,6 +82,8 @@ pub struct LedgerChain {
     first: State,
     /// States after the newest blocks, by height.
     recent: Arc<VecDeque<(u64, State)>>,
+    keeping: Keeping,
+    kept: Kept,
 }
 
 impl LedgerChain {
@@ -181,6 +185,8 @@ impl LedgerChain {
             settled: History::default(),
             pool: Arc::default(),
             refusals: Arc::default(),
+            keeping: Keeping::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -200,6 +206,8 @@ impl LedgerChain {
             refusals: Arc::default(),
             set: self.genesis.validators.clone(),
             recent: Arc::default(),
+            keeping: self.keeping,
+            kept: Kept::default(),
         }
     }
 
@@ -264,7 +272,8 @@ impl LedgerChain {
         if header.time_ms < self.tip_time_ms() {
             return fail("it is older than its parent");
         }
-        if header.proposer != set.proposer(height, header.round).address {
+        let turn = || set.proposer(height, header.round).address;
+        if !self.genesis.setup.any_builder && header.proposer != turn() {
             return fail("it was not its proposer's turn");
         }
         Ok(())
@@ -405,10 +414,12 @@ impl Chain for LedgerChain {
                 });
             }
         }
+        let certificate = Arc::clone(&decided.certificate);
         self.blocks.push(Entry {
             decided,
             receipts: Arc::clone(&executed.receipts),
         });
+        self.keep(&block, &certificate);
         if self.pool.len() > 0 {
             Arc::make_mut(&mut self.pool).prune(&block, &self.state);
         }
@@ -463,7 +474,8 @@ impl Chain for LedgerChain {
 impl LedgerChain {
     fn entry(&self, height: u64) -> Option<&Entry> {
         let index = usize::try_from(height.checked_sub(1)?).ok()?;
-        self.blocks.get(index)
+        let entry = self.blocks.get(index)?;
+        (!self.lost(&entry.decided.block)).then_some(entry)
     }
 
     fn is_cluster(&self) -> Option<&crate::genesis::ClusterRoles> {

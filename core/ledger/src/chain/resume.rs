@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::LedgerChain;
+use super::{Kept, LedgerChain};
 use crate::cross::set_of;
 use crate::header::BlockHeader;
 use crate::history::History;
@@ -128,6 +128,8 @@ impl LedgerChain {
             settled: History::default(),
             pool: Arc::default(),
             refusals: Arc::default(),
+            keeping: self.keeping,
+            kept: Kept::default(),
         })
     }
 

@@ -5,7 +5,7 @@ use gridloom_consensus::SigMemo;
 use super::Env;
 use super::follow::{decision, root_news};
 use crate::cross::set_of;
-use crate::genesis::Kind;
+use crate::genesis::{Admission, Kind};
 use crate::state::{StateKey, StateValue, View};
 use crate::transaction::{Transaction, TxBody};
 
@@ -76,14 +76,24 @@ pub(crate) fn admit(
             return Err(Inadmissible::UsedNonce(tx.nonce));
         }
     } else {
-        let account = view
-            .account(signer)
-            .ok_or(Inadmissible::UnknownSigner(signer))?;
-        if !account.nonces.admits(tx.nonce) {
-            return Err(Inadmissible::UsedNonce(tx.nonce));
+        match view.account(signer) {
+            Some(account) if !account.nonces.admits(tx.nonce) => {
+                return Err(Inadmissible::UsedNonce(tx.nonce));
+            }
+            Some(_) => {}
+            None if joins_unasked(env, tx) => {}
+            None => return Err(Inadmissible::UnknownSigner(signer)),
         }
     }
     signed(env, tx, id)
+}
+
+/// Whether somebody without an account may send this: where anybody may join,
+/// the first transaction registers.
+fn joins_unasked(env: Env<'_>, tx: &Transaction) -> bool {
+    env.genesis.setup.admission == Admission::Anyone
+        && tx.nonce == 0
+        && matches!(tx.body, TxBody::RegisterParticipant { .. })
 }
 
 fn signed(env: Env<'_>, tx: &Transaction, id: &[u8; 32]) -> Result<(), Inadmissible> {

@@ -138,6 +138,13 @@ impl Executor<'_> {
             }
             None => 1,
         };
+        if self.view.account(account).is_none() {
+            // Who joins unasked; its registration was its first transaction.
+            self.refuse_left(StateKey::Account(account))?;
+            let mut newcomer = Account::new(account, 0);
+            newcomer.nonces.take(0);
+            self.put_account(account, newcomer);
+        }
         if version == 1 {
             self.admit_newcomer(account, meter);
         }

@@ -570,6 +570,7 @@ fn root_chain(sets: &[ValidatorSet]) -> Result<LedgerChain, String> {
         wh: 0,
     };
     LedgerChain::root(&RootGenesis {
+        setup: crate::Setup::default(),
         chain: chain_name(2, false),
         validators: sets[2].clone(),
         clusters: (0..2)
@@ -593,6 +594,7 @@ fn cluster_chain(
         .skip(index * PEOPLE as usize)
         .take(PEOPLE as usize);
     LedgerChain::cluster(&ClusterGenesis {
+        setup: crate::Setup::default(),
         chain: chain_name(index, alone),
         validators: sets[index].clone(),
         operator,

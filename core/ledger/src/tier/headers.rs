@@ -116,7 +116,13 @@ impl HeaderChain {
         self.headers.last().map(|(header, _)| header)
     }
 
-    /// Number of headers.
+    /// Lets go of all but the newest headers, at least one.
+    pub fn forget(&mut self, keep: usize) {
+        let old = self.headers.len().saturating_sub(keep.max(1));
+        self.headers.drain(..old);
+    }
+
+    /// Number of headers kept.
     #[must_use]
     pub fn len(&self) -> usize {
         self.headers.len()

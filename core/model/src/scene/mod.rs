@@ -16,6 +16,7 @@ mod schema;
 mod spans;
 mod story;
 mod suggest;
+mod technology;
 mod topology;
 
 #[cfg(test)]
@@ -30,3 +31,4 @@ pub use protection::{ProtectionDeviceSpec, ProtectionSpec, RecorderSpec, Restora
 pub use refs::{HomeRefs, MlmdRefs, Refs, SeriesRef, SharedBatteryRefs};
 pub use schema::*;
 pub use story::*;
+pub use technology::*;

@@ -18,6 +18,7 @@ use super::island::{
 use super::market::{BidSpec, WholesaleSpec};
 use super::protection::ProtectionSpec;
 use super::story::Story;
+use super::technology::{ExchangeSpec, Technology};
 
 /// The scene format this crate reads and writes.
 pub const SCENE_FORMAT: u32 = 1;
@@ -81,6 +82,9 @@ pub struct Scene {
     /// When the LG-Aggregators report to the cloud.
     #[serde(default)]
     pub upload: UploadSpec,
+    /// What values on the ledgers stand for and how they are exchanged.
+    #[serde(default)]
+    pub exchange: ExchangeSpec,
     /// Market interval, price bounds and the rule that forms the price.
     pub market: MarketSpec,
     /// The electricity-management contract the operator registers.
@@ -329,7 +333,7 @@ pub struct ClusterSpec {
     pub contract: Option<EmTemplate>,
 }
 
-/// One BFT ledger.
+/// One ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerSpec {
@@ -344,6 +348,9 @@ pub struct LedgerSpec {
     /// What each validator can send, kbit/s; 0 for no limit.
     #[serde(default)]
     pub kbit_per_s: u32,
+    /// What it is made of.
+    #[serde(default)]
+    pub technology: Technology,
 }
 
 /// Links of the data plane (paper G12).
@@ -512,6 +519,8 @@ pub enum EventAction {
     Misbehave(String, u32, ConductSpec),
     /// Lose this many of a ledger's messages from now on, permille.
     LedgerLoss(String, u32),
+    /// The store outside a ledger loses its data; the hashes stay in the blocks.
+    LoseOutside(String),
     /// The link between the LG-Aggregators and the cloud is cut (`false`) or
     /// works again.
     CloudLink(bool),

@@ -6,6 +6,7 @@ use super::Check;
 use super::value::Range;
 use crate::scene::schema::{Condition, EventAction};
 use crate::scene::spans::At;
+use crate::scene::technology::DataPlace;
 
 /// Most events and most expectations of a scene.
 const MAX_ENTRIES: usize = 10_000;
@@ -102,6 +103,17 @@ impl<'a> Check<'a, '_, '_> {
                         at.item(1),
                         format!("{permille} permille of messages are lost"),
                         format!("write 0 to {MAX_LOSS_PERMILLE}"),
+                    );
+                }
+            }
+            EventAction::LoseOutside(ledger) => {
+                self.ledger_named(at.item(0), ledger);
+                let kept = self.scene.technologies().find(|(id, _)| id == ledger);
+                if kept.is_some_and(|(_, t)| t.parts().data == DataPlace::OnChain) {
+                    self.report.say(
+                        at.item(0),
+                        format!("ledger `{ledger}` keeps its data in its blocks"),
+                        "write `technology: Of((data: OffChain))` there",
                     );
                 }
             }

@@ -202,6 +202,7 @@ pub(super) fn check<'a>(
     check.mlmds();
     check.protection();
     check.clusters();
+    check.exchange();
     check.islanding();
     check.voltage_controllers();
     check.links();

@@ -7,6 +7,7 @@ use super::value::MAX_KW;
 use crate::scene::paths;
 use crate::scene::schema::{LedgerSpec, LinkSpec};
 use crate::scene::spans::At;
+use crate::scene::technology::{Coupling, Execution, Retention, TechnologySpec};
 
 /// Fewest validators: tolerating one faulty of n needs n >= 3f + 1 = 4
 /// (Tendermint, Buchman et al. 2018).
@@ -15,6 +16,12 @@ const MIN_VALIDATORS: u64 = 4;
 const MAX_VALIDATORS: u64 = 64;
 /// Longest block interval: one hour.
 const MAX_BLOCK_MS: u64 = 3_600_000;
+/// Longest time in which a reading may have to be final: a day.
+const MAX_LAG_S: u64 = 86_400;
+/// Fewest blocks kept: what clusters and root still need of each other.
+const MIN_KEPT: u64 = 256;
+/// Most blocks kept, more than a year of one a second.
+const MAX_KEPT: u64 = 40_000_000;
 
 impl Check<'_, '_, '_> {
     pub(super) fn mlmds(&mut self) {
@@ -110,6 +117,41 @@ impl Check<'_, '_, '_> {
             loss_permille: ledger.loss_permille,
         };
         self.link(at, link);
+        self.technology(at.field("technology"), ledger);
+    }
+
+    fn technology(&mut self, at: At<'_>, ledger: LedgerSpec) {
+        let parts = ledger.technology.parts();
+        let gives = TechnologySpec::gives(parts.consensus);
+        if !gives.contains(&parts.commit_right) {
+            self.report.say(
+                at,
+                format!(
+                    "{:?} gives no {:?} commit right",
+                    parts.consensus, parts.commit_right
+                ),
+                format!("write `commit_right: {:?}`", gives[0]),
+            );
+        }
+        if let Execution::Compared(nodes) = parts.execution
+            && !(2..=ledger.validators).contains(&u32::from(nodes))
+        {
+            self.report.say(
+                at,
+                format!("{nodes} nodes cannot compare what they simulate"),
+                format!("write `Compared(2)` to `Compared({})`", ledger.validators),
+            );
+        }
+    }
+
+    pub(super) fn exchange(&mut self) {
+        let at = self.root.field("exchange");
+        if let Coupling::Immediate(seconds) = self.scene.exchange.coupling {
+            self.whole(at, "coupling", u64::from(seconds), 1, MAX_LAG_S);
+        }
+        if let Retention::TimeBound(blocks) = self.scene.exchange.retention {
+            self.whole(at, "retention", u64::from(blocks), MIN_KEPT, MAX_KEPT);
+        }
     }
 
     /// Number of validators of a ledger; reports an unknown name.
