@@ -13,6 +13,7 @@ mod cli;
 )]
 mod devices;
 mod keyframes;
+mod remote;
 #[cfg(feature = "window")]
 mod session;
 #[cfg(feature = "window")]

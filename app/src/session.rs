@@ -26,6 +26,7 @@ pub use self::files::{report_csv, report_html};
 pub use self::library::library;
 use crate::devices::{DeviceHub, DevicesView};
 use crate::keyframes::Keyframer;
+use crate::remote::RemoteHost;
 use crate::window::{Desk, LibraryRow, Session, UiAction};
 
 /// Requests that may wait for the twin; more are dropped and logged.
@@ -77,6 +78,7 @@ impl TwinSession {
     pub fn start(
         mut twin: Twin,
         devices: DeviceHub,
+        remote: Option<RemoteHost>,
         speed: f64,
         origin: Origin,
     ) -> std::io::Result<Self> {
@@ -97,7 +99,10 @@ impl TwinSession {
         }));
         let desk = DeskState::new(origin.path, origin.library, origin.loader);
         let (requests, inbox) = bounded(REQUESTS);
-        let driver = Driver::new(twin, devices, playback, inbox, Arc::clone(&shared), desk);
+        let driver = Driver {
+            remote,
+            ..Driver::new(twin, devices, playback, inbox, Arc::clone(&shared), desk)
+        };
         thread::Builder::new()
             .name("twin".into())
             .spawn(move || driver.run())?;
@@ -150,6 +155,8 @@ impl Session for TwinSession {
 struct Driver {
     twin: Twin,
     devices: DeviceHub,
+    /// Validators that run elsewhere.
+    remote: Option<RemoteHost>,
     state: PlaybackState,
     selected: Option<Selected>,
     inbox: Receiver<UiAction>,
@@ -177,6 +184,7 @@ impl Driver {
             keyframer: Keyframer::new(&mut twin),
             twin,
             devices,
+            remote: None,
             state,
             selected: None,
             inbox,
@@ -263,8 +271,8 @@ impl Driver {
         self.twin.send(command);
         if !self.state.playing {
             // A person acts and wants to see it: one tick shows the effect.
-            self.twin.step();
-            self.twin.step();
+            self.step();
+            self.step();
         }
     }
 
@@ -295,6 +303,14 @@ impl Driver {
         self.pace.clear();
     }
 
+    /// One tick, and what validators elsewhere say to it.
+    fn step(&mut self) {
+        self.keyframer.step(&mut self.twin);
+        if let Some(remote) = &mut self.remote {
+            remote.after_tick(&mut self.twin);
+        }
+    }
+
     fn go_to(&mut self, tick: Tick) {
         let target = tick.min(self.twin.end());
         self.state.playing = false;
@@ -302,7 +318,7 @@ impl Driver {
         self.keyframer.leap(&mut self.twin, target);
         // What a keyframe is near to is reached at once; the rest runs in slices.
         while self.twin.tick() < target && begun.elapsed() < AT_ONCE {
-            self.keyframer.step(&mut self.twin);
+            self.step();
         }
         self.desk.rewind_ms = Some(begun.elapsed().as_secs_f64() * 1_000.0);
         self.state.seeking = (self.twin.tick() < target).then_some(target);
@@ -313,7 +329,7 @@ impl Driver {
         if let Some(target) = self.state.seeking {
             let begun = Instant::now();
             while self.twin.tick() < target && begun.elapsed() < AT_ONCE {
-                self.keyframer.step(&mut self.twin);
+                self.step();
             }
             if self.twin.tick() >= target {
                 self.state.seeking = None;
@@ -336,7 +352,7 @@ impl Driver {
                 self.owed_ms = 0.0;
                 break;
             }
-            self.keyframer.step(&mut self.twin);
+            self.step();
             self.owed_ms -= tick_ms;
             moved = true;
             if self.breaks() || self.twin.stopped_by_caption() {

@@ -9,6 +9,7 @@ use gridloom_market::Terms;
 use gridloom_protection::{DeviceSettings, FaultSpec};
 use gridloom_units::{DeviceId, SignedReading};
 
+use crate::ledger::SaidElsewhere;
 use crate::market::OrderSlot;
 use crate::truth::TamperKind;
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,29 @@ pub enum Command {
         ledger: u32,
         /// Lost messages, permille.
         permille: u32,
+    },
+    /// A validator runs in a place of its own from now on.
+    GiveAway {
+        /// Index of the ledger.
+        ledger: u32,
+        /// Index of the validator.
+        node: u32,
+    },
+    /// What a validator elsewhere says.
+    SaidElsewhere {
+        /// Index of the ledger.
+        ledger: u32,
+        /// Index of the validator.
+        node: u32,
+        /// Its messages, in order.
+        said: Vec<SaidElsewhere>,
+    },
+    /// A validator elsewhere is simulated again.
+    TakeBack {
+        /// Index of the ledger.
+        ledger: u32,
+        /// Index of the validator.
+        node: u32,
     },
     /// The store outside a ledger loses what hashes in its blocks point to.
     LoseOutside {

@@ -13,7 +13,7 @@ use crate::edge::{Cloud, Strategy};
 use crate::grid::{Breaker, Grid, Mlmd, PendingOperation};
 use crate::input::{InputLog, Rejections, Script};
 use crate::island::{IslandPlan, Islands, Plan, Request, apply_request};
-use crate::ledger::LedgerGroup;
+use crate::ledger::{LedgerGroup, bring_in, give_away, is_elsewhere, take_back};
 use crate::link::DataPlane;
 use crate::market::{MarketClock, OrderDesk, OrderSlot};
 use crate::meter::{DeviceEdge, Meter};
@@ -263,7 +263,13 @@ impl Targets<'_, '_, '_, '_, '_, '_, '_, '_, '_> {
             Command::ReleaseSection(id) => self.orders().release(id),
             Command::SetRadio { area, jammed } => self.orders().jam(area, *jammed),
             Command::CrashValidator { ledger, node } => {
-                self.ledger(*ledger, &[*node])?.group.crash(peer(*node));
+                let mut group = self.ledger(*ledger, &[*node])?;
+                if is_elsewhere(&mut group, peer(*node)) {
+                    return Err(format!(
+                        "validator {node} of ledger {ledger} runs elsewhere: stop it there"
+                    ));
+                }
+                group.group.crash(peer(*node));
                 Ok(format!("Validator {node} of ledger {ledger} stopped"))
             }
             Command::RestartValidator { ledger, node } => {
@@ -310,6 +316,15 @@ impl Targets<'_, '_, '_, '_, '_, '_, '_, '_, '_> {
                 Ok(format!(
                     "Ledger {ledger} loses {permille} permille of its messages"
                 ))
+            }
+            Command::GiveAway { ledger, node } => {
+                give_away(&mut *self.ledger(*ledger, &[*node])?, peer(*node))
+            }
+            Command::SaidElsewhere { ledger, node, said } => {
+                bring_in(&mut *self.ledger(*ledger, &[*node])?, peer(*node), said)
+            }
+            Command::TakeBack { ledger, node } => {
+                take_back(&mut *self.ledger(*ledger, &[*node])?, peer(*node))
             }
             Command::LoseOutside { ledger } => self.lose_outside(*ledger),
             Command::MoveMembers { from, to, members } => self.move_members(*from, *to, members),

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gridloom_node::config::Genesis;
-use gridloom_node::local::{KillPlan, Program, kill_test};
-use gridloom_node::ops;
+use gridloom_node::local::{KillPlan, LocalCluster, Program, free_ports, kill_test};
+use gridloom_node::observe::{Observed, Observer};
+use gridloom_node::{InitOptions, ops};
 
 fn program() -> Program {
     Program {
@@ -65,4 +66,52 @@ fn killed_nodes_come_back_and_nothing_is_lost_or_signed_twice() {
     assert_eq!((after.pruned, after.height), (count - 5, count));
     assert_eq!(after.state_root, before.state_root);
     assert_eq!(after.blocks, before.blocks);
+}
+
+/// What an observer sees once the condition holds; panics when it never does.
+fn see(observer: &Observer, holds: impl Fn(&Observed) -> bool) -> Observed {
+    for _ in 0..300 {
+        let seen = observer.seen();
+        if holds(&seen) {
+            return seen.as_ref().clone();
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("never seen: {:?}", observer.seen());
+}
+
+#[test]
+fn an_observer_checks_what_nodes_say_and_sees_one_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = |salt: u64| InitOptions {
+        port: free_ports(4, salt).unwrap(),
+        homes: 4,
+        ..InitOptions::default()
+    };
+    let folder = dir.path().join("cluster");
+    let mut cluster = LocalCluster::new(program(), &folder, &options(77)).unwrap();
+    for node in 0..4 {
+        cluster.start(node).unwrap();
+    }
+    let apis: Vec<String> = (0..4).map(|node| cluster.api(node).to_owned()).collect();
+    let genesis = folder.join("genesis.ron");
+    let observer = Observer::start(&apis, Some(&genesis)).unwrap();
+    let seen = see(&observer, |seen| seen.checked_through >= 3);
+    assert_eq!(seen.alarm, None);
+    assert!(seen.blocks.iter().all(|b| b.checked && b.signatures >= 3));
+
+    cluster.kill(1).unwrap();
+    let gone = see(&observer, |seen| !seen.nodes[1].away.is_empty());
+    assert_eq!(gone.alarm, None);
+    see(&observer, |seen| {
+        seen.checked_through > gone.checked_through
+    });
+
+    // With the genesis of another ledger nothing of it can be believed.
+    let other = dir.path().join("other");
+    LocalCluster::new(program(), &other, &options(99)).unwrap();
+    let stranger = Observer::start(&apis, Some(&other.join("genesis.ron"))).unwrap();
+    let seen = see(&stranger, |seen| seen.alarm.is_some());
+    assert_eq!(seen.checked_through, 0);
+    assert!(Observer::start(&[], None).is_err());
 }

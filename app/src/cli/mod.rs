@@ -39,7 +39,7 @@ mod records;
 mod run;
 mod run_agents;
 mod scale;
-mod scene;
+pub(crate) mod scene;
 #[cfg(feature = "window")]
 mod shot;
 mod solve;
@@ -83,6 +83,10 @@ struct WindowArgs {
     /// Sign the counters of bound devices with the keys in this folder, for the ledger.
     #[arg(long, value_name = "DIR")]
     sign: Option<PathBuf>,
+
+    /// Listen here for processes that run validators of the scene (`gridloom node join`).
+    #[arg(long, value_name = "HOST:PORT")]
+    validators: Option<String>,
 
     /// Look at a running ledger as well: endpoints for clients of its nodes.
     #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]

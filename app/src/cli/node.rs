@@ -12,6 +12,7 @@ use gridloom_node::status::Status;
 use gridloom_node::{Config, InitOptions, init};
 
 use super::output;
+use crate::remote::{JoinOptions, join};
 
 /// Arguments of `node`.
 #[derive(Args)]
@@ -35,6 +36,8 @@ enum NodeCommand {
         /// Address of its endpoint for clients, HOST:PORT.
         address: String,
     },
+    /// Be a validator of a running scene, in place of the simulated one.
+    Join(JoinArgs),
     /// Send meter readings to the nodes of a folder that `init` wrote.
     Load(LoadArgs),
 }
@@ -74,6 +77,24 @@ struct StatusArgs {
 }
 
 #[derive(Args)]
+struct JoinArgs {
+    /// Where the run listens for validators, HOST:PORT.
+    address: String,
+    /// Scene of the run; genesis and key follow from it.
+    #[arg(long, value_name = "SCENE")]
+    scene: PathBuf,
+    /// Seed of the run, if it is not the scene's.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Ledger: a cluster's id, or root.
+    #[arg(long)]
+    ledger: String,
+    /// Index of the validator.
+    #[arg(long)]
+    node: u16,
+}
+
+#[derive(Args)]
 struct LoadArgs {
     /// Folder that `init` wrote.
     dir: PathBuf,
@@ -95,6 +116,7 @@ pub fn run(args: NodeArgs) -> Result<ExitCode> {
         (Some(NodeCommand::Status(args)), _) => status(&args),
         (Some(NodeCommand::Watch { address }), _) => watch(&address),
         (Some(NodeCommand::Load(args)), _) => load(&args),
+        (Some(NodeCommand::Join(args)), _) => join_run(args),
         (None, Some(config)) => {
             gridloom_node::run(Config::load(&config)?)?;
             Ok(ExitCode::SUCCESS)
@@ -131,6 +153,22 @@ fn start(args: &InitArgs) -> Result<ExitCode> {
     if args.hosts.len() > 1 {
         output::line("copy genesis.ron and its own folder to each machine; keep the keys apart");
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn join_run(args: JoinArgs) -> Result<ExitCode> {
+    let words = format!("validator {} of {}", args.node, args.ledger);
+    let options = JoinOptions {
+        address: args.address,
+        scene: args.scene,
+        seed: args.seed,
+        ledger: args.ledger,
+        node: args.node,
+    };
+    let (height, why) = join(&options, |height| {
+        output::line(&format!("{words}: height {height}"));
+    })?;
+    output::line(&format!("{words}: {why}; height {height}"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -9,6 +9,7 @@ use gridloom_core::{Twin, TwinOptions};
 
 use super::{WindowArgs, scene};
 use crate::devices::DeviceHub;
+use crate::remote::RemoteHost;
 use crate::session::{self, Origin, TwinSession};
 use crate::window;
 
@@ -49,7 +50,7 @@ pub fn run(args: &WindowArgs) -> Result<ExitCode> {
         }
         loaded.scene.bindings.push(binding);
     }
-    let twin = Twin::new(
+    let mut twin = Twin::new(
         loaded,
         TwinOptions {
             rewindable: true,
@@ -68,7 +69,11 @@ pub fn run(args: &WindowArgs) -> Result<ExitCode> {
             scene::twin(path, options).map_err(|error| format!("{error:#}"))
         })),
     };
-    let session = TwinSession::start(twin, devices, START_SPEED, origin)?;
+    let remote = match &args.validators {
+        Some(address) => Some(RemoteHost::listen(address, &mut twin)?),
+        None => None,
+    };
+    let session = TwinSession::start(twin, devices, remote, START_SPEED, origin)?;
     let exit = window::run(Box::new(session), &args.attach, args.genesis.as_deref());
     Ok(if exit.is_success() {
         ExitCode::SUCCESS

@@ -18,6 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::archive::Recorder;
 use super::run_agents::{AgentArgs, Outside, words};
 use super::{output, records, scene};
+use crate::remote::RemoteHost;
 
 /// Arguments of `run`.
 #[derive(Args)]
@@ -63,6 +64,12 @@ pub struct RunArgs {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+    /// Listen here for processes that run validators of the scene (`gridloom node join`).
+    #[arg(long, value_name = "HOST:PORT")]
+    validators: Option<String>,
+    /// Begin when so many validators have joined.
+    #[arg(long, requires = "validators", default_value_t = 0)]
+    await_validators: usize,
     #[command(flatten)]
     agents: AgentArgs,
 }
@@ -94,12 +101,22 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
         None => None,
     };
     let mut outside = Outside::start(&args.agents, &mut twin)?;
+    let mut remote = match &args.validators {
+        Some(address) => Some(RemoteHost::listen(address, &mut twin)?),
+        None => None,
+    };
+    if let Some(remote) = &mut remote {
+        remote.wait_for(args.await_validators, &mut twin);
+    }
     let bar = progress(end.0, args.json || args.db_progress);
     let started = Instant::now();
     while twin.tick() < end {
         outside.before_tick(&mut twin);
         twin.step();
         outside.after_tick(&mut twin);
+        if let Some(remote) = &mut remote {
+            remote.after_tick(&mut twin);
+        }
         expectations.observe(&mut twin);
         if let Some(recorder) = &mut recorder
             && recorder.observe(&mut twin)?
@@ -116,6 +133,12 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
         recorder.flush(&mut twin)?;
     }
     bar.finish_and_clear();
+    if let Some(mut remote) = remote {
+        remote.finish("the run is over");
+        for what in &remote.notes {
+            output::note(what);
+        }
+    }
     if let Some(counts) = outside.finish(&twin)? {
         output::note(&words(&counts));
     }

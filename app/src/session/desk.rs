@@ -189,7 +189,7 @@ impl Driver {
         let before = self.twin.mark(kind);
         let begun = self.twin.tick().0;
         while self.twin.tick() < self.twin.end() && self.twin.tick().0 < begun + REACH {
-            self.keyframer.step(&mut self.twin);
+            self.step();
             if self.twin.mark(kind) != before {
                 return;
             }
@@ -209,6 +209,9 @@ impl Driver {
                 Ok(mut twin) => {
                     twin.take_over(&self.twin, id);
                     self.twin = twin;
+                    if let Some(remote) = &mut self.remote {
+                        remote.finish("another branch is the run now");
+                    }
                     self.desk.beside = None;
                     self.desk.say(format!("Branch {id} is the run now"));
                 }
@@ -263,6 +266,10 @@ impl Driver {
         match loader(&path, options) {
             Ok(twin) => {
                 self.twin = twin;
+                // Who listens for validators of the other scene is of no use any more.
+                if let Some(mut remote) = self.remote.take() {
+                    remote.finish("another scene is open now");
+                }
                 self.devices.unbind_all();
                 self.selected = None;
                 self.desk.beside = None;

@@ -49,6 +49,7 @@
 //! ```
 #![deny(missing_docs)]
 
+mod away;
 mod bench;
 #[allow(
     clippy::result_large_err,
@@ -74,12 +75,13 @@ pub mod preimage;
 mod sign;
 
 pub use arc_malachitebft_core_types::LinearTimeouts;
+pub use away::{AwayNode, Said};
 pub use bench::{HeightsBench, bench_heights};
 pub use certificate::{Certificate, CertificateFault};
 pub use chain::{Block, BuildAt, Chain, Decided, Tx};
 pub use cluster::{
-    Cluster, ClusterConfig, ClusterSnapshot, DecidedBlock, Forge, Fork, Lie, Misconduct, Sabotage,
-    ValidatorStatus,
+    Cluster, ClusterConfig, ClusterSnapshot, DecidedBlock, Forge, Fork, Handover, Lie, Misconduct,
+    Outward, Sabotage, ValidatorStatus,
 };
 pub use context::{
     Address, BlockId, ChainId, Ctx, Ed25519, Height, KeyError, Proposal, SetError, Sig, Validator,

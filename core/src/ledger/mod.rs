@@ -6,6 +6,7 @@
 //! independent within a tick, so they may run on several threads; their
 //! results are read in ledger order.
 
+mod elsewhere;
 mod group;
 mod joining;
 mod making;
@@ -14,6 +15,8 @@ mod officials;
 mod relay;
 mod surplus;
 
+pub use elsewhere::{MAX_SAID, SaidElsewhere, Seat};
+pub(crate) use elsewhere::{bring_in, give_away, is_elsewhere, take_back};
 pub use group::{FreshBlock, FreshBlocks, LedgerGroup, LedgerNode, Ledgers};
 pub use making::{Lag, Makings, RecordLags};
 pub(crate) use making::{endorsers, family, keeping};

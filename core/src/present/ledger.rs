@@ -49,6 +49,7 @@ pub(super) fn fill(world: &mut World, view: &mut ViewModel) {
             age_s: now.0.saturating_sub(tip_time_ms(chain)) as f64 / 1_000.0,
             validators_up: up,
             validators: statuses.len(),
+            elsewhere: statuses.iter().filter(|status| status.remote).count(),
             mempool: statuses
                 .iter()
                 .map(|status| status.pending)

@@ -20,6 +20,8 @@ pub struct LedgerView {
     pub validators_up: usize,
     /// Validators in all.
     pub validators: usize,
+    /// Those of them that run in a place of their own.
+    pub elsewhere: usize,
     /// Transactions waiting.
     pub mempool: usize,
     /// Newest blocks, newest first (bounded).

@@ -40,7 +40,8 @@ pub fn speed(
 fn session(path: &Path, speed: f64) -> Result<TwinSession> {
     let twin = scene::twin(path, rewindable())?;
     let hub = DeviceHub::start()?;
-    TwinSession::start(twin, hub, speed, Origin::default()).map_err(|e| anyhow!("no thread: {e}"))
+    TwinSession::start(twin, hub, None, speed, Origin::default())
+        .map_err(|e| anyhow!("no thread: {e}"))
 }
 
 /// T7: at full speed the sequence of events is the one of single steps.

@@ -323,7 +323,11 @@ fn aggregator(view: &ViewModel, index: usize) -> Vec<Fact> {
             &format!("{} s old", text::plain(ledger.age_s, 1)),
         ));
         let up = format!("{} of {}", ledger.validators_up, ledger.validators);
-        facts.push(Fact::plain("Validators", up, "running"));
+        let note = match ledger.elsewhere {
+            0 => "running".to_owned(),
+            count => format!("running, {count} elsewhere"),
+        };
+        facts.push(Fact::plain("Validators", up, &note));
         facts.push(Fact::plain(
             "Waiting",
             ledger.mempool.to_string(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use egui::{Color32, Grid, RichText, ScrollArea, TextEdit, Ui};
 use gridloom_node::observe::{Observed, Observer, SeenNode};
+use gridloom_units::SimTime;
 
 use crate::window::text;
 use crate::window::ui::Cx;
@@ -62,7 +63,8 @@ pub fn show(ui: &Ui, cx: &mut Cx<'_>) {
     let mut open = true;
     egui::Window::new("Ledger nodes")
         .open(&mut open)
-        .default_size([860.0, 460.0])
+        .default_pos([300.0, 90.0])
+        .default_size([780.0, 420.0])
         .show(ui.ctx(), |ui| {
             attach_row(ui, &mut page);
             if !page.problem.is_empty() {
@@ -224,7 +226,7 @@ fn blocks(ui: &mut Ui, seen: &Observed) {
                 ui.label(text::grouped(block.height));
                 let short: String = block.block.chars().take(16).collect();
                 ui.label(RichText::new(short).monospace());
-                ui.label(format!("{:.1} s", block.time_ms as f64 / 1e3));
+                ui.label(SimTime(block.time_ms).to_string());
                 ui.label(block.round.to_string());
                 ui.label(block.signatures.to_string());
                 ui.label(if block.checked { "checked" } else { "as told" });

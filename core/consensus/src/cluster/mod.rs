@@ -4,6 +4,7 @@ mod byzantine;
 mod carry;
 mod fault;
 mod query;
+mod remote;
 mod snapshot;
 mod types;
 
@@ -23,6 +24,8 @@ use crate::sign::{KeyPair, SigMemo};
 
 use byzantine::Lies;
 pub use byzantine::{Forge, Lie, Misconduct};
+use remote::Remote;
+pub use remote::{Handover, Outward};
 pub use snapshot::ClusterSnapshot;
 use types::Faults;
 pub use types::{ClusterConfig, DecidedBlock, Fork, Sabotage, ValidatorStatus};
@@ -61,6 +64,8 @@ impl<C: Chain> Disk<C> {
 pub(crate) enum Slot<C: Chain> {
     Up(Box<ValidatorNode<C>>),
     Down(C),
+    /// It runs elsewhere.
+    Remote(Box<Remote<C>>),
 }
 
 #[derive(Debug)]
@@ -84,6 +89,8 @@ pub struct Cluster<C: Chain> {
     lies: Lies<C>,
     undrained: VecDeque<DecidedBlock<C::Block>>,
     undrained_dropped: u64,
+    /// Messages for validators elsewhere; not part of the group's state.
+    outward: VecDeque<Outward<C>>,
     best: u64,
     watched: BTreeMap<u64, BlockId>,
     fork: Option<Fork>,
@@ -140,6 +147,7 @@ impl<C: Chain> Cluster<C> {
             lies: Lies::default(),
             undrained: VecDeque::new(),
             undrained_dropped: 0,
+            outward: VecDeque::new(),
             best: chain.tip(),
             watched: BTreeMap::new(),
             fork: None,
@@ -213,7 +221,7 @@ impl<C: Chain> Cluster<C> {
                 let up = self
                     .members
                     .get(usize::from(to))
-                    .is_some_and(|member| matches!(member.slot, Slot::Up(_)));
+                    .is_some_and(|member| !matches!(member.slot, Slot::Down(_)));
                 let reached = up && self.network.connected(from, to);
                 self.network.count_delivered(reached);
                 if reached {
@@ -223,6 +231,14 @@ impl<C: Chain> Cluster<C> {
                         Sender::Client => to,
                     };
                     self.mix(&[3, u64::from(sender) << 16 | u64::from(to), message.mark()]);
+                    if self.is_remote(to) {
+                        return self.put_out(Outward {
+                            at: self.now,
+                            to,
+                            from: sender,
+                            message,
+                        });
+                    }
                     self.step(
                         to,
                         Event::Message {
@@ -282,6 +298,7 @@ impl<C: Chain> Member<C> {
         match &self.slot {
             Slot::Up(node) => node.chain(),
             Slot::Down(chain) => chain,
+            Slot::Remote(remote) => &remote.chain,
         }
     }
 }

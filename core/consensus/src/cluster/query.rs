@@ -24,11 +24,14 @@ impl<C: Chain> Cluster<C> {
                         (height, round, step, node.stopped().map(str::to_owned))
                     }
                     Slot::Down(chain) => (chain.tip() + 1, 0, Step::Down, None),
+                    Slot::Remote(_) => (self.best + 1, 0, Step::Waiting, None),
                 };
+                let remote = matches!(member.slot, Slot::Remote(_));
                 ValidatorStatus {
                     index: index as PeerIndex,
-                    up: matches!(member.slot, Slot::Up(_)) && stopped.is_none(),
-                    tip: chain.tip(),
+                    up: !matches!(member.slot, Slot::Down(_)) && stopped.is_none(),
+                    remote,
+                    tip: if remote { self.best } else { chain.tip() },
                     height,
                     round,
                     step,
@@ -42,6 +45,12 @@ impl<C: Chain> Cluster<C> {
                 }
             })
             .collect()
+    }
+
+    /// Settings of one validator, its key included.
+    #[must_use]
+    pub fn config(&self, node: PeerIndex) -> Option<&std::sync::Arc<crate::node::NodeConfig>> {
+        self.members.get(usize::from(node)).map(|m| &m.config)
     }
 
     /// The chain of one validator, running or not.
@@ -72,6 +81,7 @@ impl<C: Chain> Cluster<C> {
             match &mut member.slot {
                 Slot::Up(node) => change(node.chain_mut()),
                 Slot::Down(chain) => change(chain),
+                Slot::Remote(remote) => change(&mut remote.chain),
             }
         }
     }
@@ -131,7 +141,7 @@ impl<C: Chain> Cluster<C> {
     pub fn node_counters(&self, node: PeerIndex) -> Option<NodeCounters> {
         match &self.members.get(usize::from(node))?.slot {
             Slot::Up(validator) => Some(validator.counters()),
-            Slot::Down(_) => None,
+            Slot::Down(_) | Slot::Remote(_) => None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::{Cluster, DecidedBlock, Disk, Faults, Fork, Lies, Member, Slot};
+use super::{Cluster, DecidedBlock, Disk, Faults, Fork, Lies, Member, Remote, Slot};
 use crate::chain::Chain;
 use crate::context::BlockId;
 use crate::message::Message;
@@ -14,6 +14,7 @@ use crate::node::{Micros, NodeConfig, NodeSnapshot, ValidatorNode};
 enum SlotSnapshot<C: Chain> {
     Up(Box<NodeSnapshot<C>>),
     Down(C),
+    Remote(Box<Remote<C>>),
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +56,7 @@ impl<C: Chain> Cluster<C> {
                 slot: match &member.slot {
                     Slot::Up(node) => SlotSnapshot::Up(Box::new(node.snapshot())),
                     Slot::Down(chain) => SlotSnapshot::Down(chain.clone()),
+                    Slot::Remote(remote) => SlotSnapshot::Remote(remote.clone()),
                 },
                 disk: member.disk.clone(),
                 life: member.life,
@@ -93,6 +95,7 @@ impl<C: Chain> Cluster<C> {
                         Slot::Up(Box::new(ValidatorNode::restore(node, memo)))
                     }
                     SlotSnapshot::Down(chain) => Slot::Down(chain.clone()),
+                    SlotSnapshot::Remote(remote) => Slot::Remote(remote.clone()),
                 },
                 disk: member.disk.clone(),
                 life: member.life,
@@ -102,6 +105,7 @@ impl<C: Chain> Cluster<C> {
         self.now = snapshot.now;
         self.faults = snapshot.faults.clone();
         self.lies = snapshot.lies.clone();
+        self.outward.clear();
         self.undrained = snapshot.undrained.clone();
         self.undrained_dropped = snapshot.undrained_dropped;
         self.best = snapshot.best;

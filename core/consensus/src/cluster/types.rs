@@ -99,6 +99,8 @@ pub struct ValidatorStatus {
     pub index: PeerIndex,
     /// Whether it runs.
     pub up: bool,
+    /// Whether it runs elsewhere.
+    pub remote: bool,
     /// Last decided height.
     pub tip: u64,
     /// Height it works on.

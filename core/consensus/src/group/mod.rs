@@ -318,6 +318,15 @@ impl<C: Chain> Group<C> {
         }
     }
 
+    /// The validators of our own engine, for those of them that run elsewhere;
+    /// `None` under another family.
+    pub fn voters(&mut self) -> Option<&mut Cluster<C>> {
+        match &mut self.engine {
+            Engine::Voted(cluster) => Some(cluster),
+            Engine::Ordered(_) => None,
+        }
+    }
+
     /// Keys of the simulated nodes, for decisions they approve together.
     #[must_use]
     pub fn keys(&self) -> Vec<KeyPair> {

@@ -295,6 +295,7 @@ impl<C: Chain> OrderedGroup<C> {
                 ValidatorStatus {
                     index: node,
                     up: up && self.stopped.is_none(),
+                    remote: false,
                     tip: self.chain.tip(),
                     height: self.machine.tip(&self.bench, node) + 1,
                     round: 0,
