@@ -113,8 +113,8 @@ mod tests {
     fn frames_come_back_and_broken_ones_are_errors() {
         let mut bytes = Vec::new();
         let challenge = ToNode::Challenge([7; 32]);
-        write(&mut bytes, &challenge).unwrap();
-        let back: ToNode = read(&mut bytes.as_slice()).unwrap();
+        write(&mut bytes, &challenge).expect("written");
+        let back: ToNode = read(&mut bytes.as_slice()).expect("read back");
         assert!(matches!(back, ToNode::Challenge([7, ..])));
         for cut in 0..bytes.len() {
             assert!(read::<ToNode>(&mut &bytes[..cut]).is_err());

@@ -69,7 +69,7 @@ fn run(
     let mut now = from_ms;
     while now < until_ms {
         now += TICK_MS;
-        if now % 1_000 == 0 {
+        if now.is_multiple_of(1_000) {
             group.submit(Arc::new(Number(now)));
         }
         tick(group, elsewhere, now);
