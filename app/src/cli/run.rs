@@ -52,7 +52,7 @@ pub struct RunArgs {
     #[arg(long, requires = "db", hide = true)]
     db_progress: bool,
     /// Make every ledger of the scene like this one: gridloom, fabric, authority, neo,
-    /// algorand, ethereum or ethereum-stake.
+    /// algorand, ethereum, ethereum-stake or quarkchain.
     #[arg(long, value_name = "PRESET", value_parser = scene::preset)]
     ledger: Option<Preset>,
     /// Threads of the task pool (the result never depends on it).

@@ -541,8 +541,8 @@ pub const COMMANDS: [UiCommand; 63] = [
     },
     UiCommand {
         name: "Nodes of a running ledger",
-        shown: "F8",
-        keys: plain(Key::F8),
+        shown: "F7",
+        keys: plain(Key::F7),
         run: |cx| cx.state.nodes.open = !cx.state.nodes.open,
     },
     UiCommand {

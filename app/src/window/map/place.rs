@@ -360,6 +360,7 @@ impl Placed {
             let rect = space.place(wish, size, -30.0, 320.0);
             // The hexagon stands at the left of the free box, its name at the right.
             let at = rect.map_or(wish, |rect| pos2(rect.min.x + 24.0, rect.center().y));
+            let at = space.inside(at, 28.0);
             space.mark(rect.unwrap_or(Rect::from_center_size(at, size)), 2);
             self.aggregators.push(at);
         }

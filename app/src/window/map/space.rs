@@ -29,6 +29,11 @@ impl Space {
         }
     }
 
+    /// The nearest point that is this far inside of the area.
+    pub fn inside(&self, at: Pos2, margin: f32) -> Pos2 {
+        self.area.shrink(margin).clamp(at)
+    }
+
     fn range(&self, rect: Rect) -> Option<(usize, usize, usize, usize)> {
         let rect = rect.intersect(self.area);
         if !rect.is_positive() {

@@ -284,9 +284,10 @@ fn mlmd(view: &ViewModel, index: usize) -> Vec<Fact> {
 /// What a ledger is made of, and what that costs.
 fn making(making: &MakingView) -> Vec<Fact> {
     let group = format!("group {}", making.group);
+    let short = making.codes.split(' ').nth(3).unwrap_or_default();
     let mut facts = vec![
-        Fact::plain("Consensus", making.family.to_owned(), ""),
-        Fact::plain("Table 1", making.codes.clone(), &group),
+        Fact::plain("Consensus", short.to_owned(), making.family),
+        Fact::plain("Table 1", group, &making.codes),
     ];
     if let Some(deadline_s) = making.deadline_s {
         let late = text::grouped(making.late);
@@ -296,11 +297,11 @@ fn making(making: &MakingView) -> Vec<Fact> {
     if making.orphans > 0 {
         let deepest = format!("{} taken back at once", making.deepest_reorganisation);
         let orphans = text::grouped(making.orphans);
-        facts.push(Fact::plain("Orphaned blocks", orphans, &deepest));
+        facts.push(Fact::plain("Orphans", orphans, &deepest));
     }
     if making.differing > 0 {
         let differing = text::grouped(making.differing);
-        facts.push(Fact::plain("Results differed", differing, "not ordered"));
+        facts.push(Fact::plain("Differing", differing, "results, not ordered"));
     }
     let megabytes = |bytes: u64| format!("{} MB", text::plain(bytes as f64 / 1e6, 2));
     let outside = match making.outside_bytes {
@@ -310,7 +311,7 @@ fn making(making: &MakingView) -> Vec<Fact> {
         bytes => format!("{} outside", megabytes(bytes)),
     };
     let kept = megabytes(making.chain_bytes);
-    facts.push(Fact::plain("Kept by a node", kept, &outside));
+    facts.push(Fact::plain("Kept", kept, &outside));
     facts
 }
 

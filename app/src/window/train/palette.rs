@@ -279,7 +279,7 @@ pub const EVENTS: [Event; 25] = [
         },
     },
     Event {
-        name: "Lose outside data",
+        name: "Data lost",
         make: |v, s| {
             let index = ledger(v, s)?;
             let state = v.ledgers.get(index)?;

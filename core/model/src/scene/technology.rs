@@ -112,11 +112,13 @@ pub enum Preset {
     Ethereum,
     /// Proof of stake with finality by epochs, what Ethereum became in 2022.
     EthereumStake,
+    /// Proof of work in shards under a root chain: the clusters of a scene and its root.
+    Quarkchain,
 }
 
 impl Preset {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Gridloom,
         Self::Fabric,
         Self::Authority,
@@ -124,6 +126,7 @@ impl Preset {
         Self::Algorand,
         Self::Ethereum,
         Self::EthereumStake,
+        Self::Quarkchain,
     ];
 
     /// What it is made of.
@@ -156,7 +159,7 @@ impl Preset {
             },
             Self::Neo => open(Hybrid, Consensus::Bft, compared),
             Self::Algorand => open(Hybrid, Consensus::Delegated, compared),
-            Self::Ethereum => open(Randomised, Consensus::Work, alone),
+            Self::Ethereum | Self::Quarkchain => open(Randomised, Consensus::Work, alone),
             Self::EthereumStake => open(Randomised, Consensus::Stake, alone),
         }
     }
@@ -172,6 +175,7 @@ impl Preset {
             Self::Algorand => "algorand",
             Self::Ethereum => "ethereum",
             Self::EthereumStake => "ethereum-stake",
+            Self::Quarkchain => "quarkchain",
         }
     }
 }
@@ -416,6 +420,7 @@ mod tests {
                 (2, "N1 D1 C3 A3 I1 U2".to_owned()),
                 (3, "N1 D1 C1 A1 I1 U1".to_owned()),
                 (3, "N1 D1 C1 A2 I1 U1".to_owned()),
+                (3, "N1 D1 C1 A1 I1 U1".to_owned()),
             ]
         );
     }
