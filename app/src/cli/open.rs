@@ -65,8 +65,15 @@ pub fn run(args: &WindowArgs) -> Result<ExitCode> {
     let origin = Origin {
         library: session::library(&path),
         path,
-        loader: Some(Box::new(|path, options| {
-            scene::twin(path, options).map_err(|error| format!("{error:#}"))
+        loader: Some(Box::new(|path, options, like| {
+            let load = || {
+                let mut loaded = scene::load(path)?;
+                if let Some(preset) = like {
+                    scene::make_like(&mut loaded, preset)?;
+                }
+                Ok::<_, anyhow::Error>(Twin::new(loaded, options)?)
+            };
+            load().map_err(|error| format!("{error:#}"))
         })),
     };
     let remote = match &args.validators {

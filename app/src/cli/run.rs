@@ -106,6 +106,14 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
         None => None,
     };
     if let Some(remote) = &mut remote {
+        if args.await_validators > 0 {
+            output::note(&format!(
+                "waiting for {} validators; `gridloom node join {} --scene {} --ledger ID --node N`",
+                args.await_validators,
+                args.validators.as_deref().unwrap_or_default(),
+                args.scene.display()
+            ));
+        }
         remote.wait_for(args.await_validators, &mut twin);
     }
     let bar = progress(end.0, args.json || args.db_progress);

@@ -8,6 +8,7 @@ use gridloom_core::branch::first_difference;
 use gridloom_core::playback::StepKind;
 use gridloom_core::query::Query;
 use gridloom_core::{Twin, TwinOptions};
+use gridloom_model::scene::Preset;
 use gridloom_units::Tick;
 
 use super::{Driver, files};
@@ -26,7 +27,7 @@ const SNAPSHOTS: usize = 64;
 const REACH: u64 = 100_000;
 
 /// Loads a scene for the thread.
-pub type Loader = Box<dyn Fn(&Path, TwinOptions) -> Result<Twin, String> + Send>;
+pub type Loader = Box<dyn Fn(&Path, TwinOptions, Option<Preset>) -> Result<Twin, String> + Send>;
 
 /// A breakpoint with its last value.
 pub(super) struct Break {
@@ -240,7 +241,11 @@ impl Driver {
                     self.go_to(*tick);
                 }
             }
-            DeskAction::Open { path, autopilot } => self.open(path, autopilot),
+            DeskAction::Open { path, autopilot } => self.open(path, autopilot, None),
+            DeskAction::OnLedger(preset) => {
+                let path = self.desk.path.clone();
+                self.open(path, false, Some(preset));
+            }
             DeskAction::SaveScene => {
                 let said = files::save_scene(&self.twin, &self.desk.path);
                 self.desk.say(said);
@@ -252,8 +257,8 @@ impl Driver {
         }
     }
 
-    /// Replaces the twin by that of another scene.
-    fn open(&mut self, path: PathBuf, autopilot: bool) {
+    /// Replaces the twin by that of another scene, or of the same with other ledgers.
+    fn open(&mut self, path: PathBuf, autopilot: bool, like: Option<Preset>) {
         let Some(loader) = &self.desk.loader else {
             self.desk.say("Scenes cannot be opened here");
             return;
@@ -263,7 +268,7 @@ impl Driver {
             autopilot,
             ..TwinOptions::default()
         };
-        match loader(&path, options) {
+        match loader(&path, options, like) {
             Ok(twin) => {
                 self.twin = twin;
                 // Who listens for validators of the other scene is of no use any more.
@@ -292,6 +297,13 @@ impl Driver {
                 // Another scene begins at its own midnight.
                 self.pace.clear();
                 self.owed_ms = 0.0;
+                if let Some(preset) = like {
+                    let parts = preset.parts();
+                    let (codes, group) = (parts.codes(), parts.group());
+                    let name = preset.name();
+                    self.desk
+                        .say(format!("Ledgers like {name}: {codes}, group {group}"));
+                }
             }
             Err(reason) => self.desk.say(reason),
         }

@@ -540,7 +540,7 @@ pub const COMMANDS: [UiCommand; 63] = [
         run: |cx| cx.state.devices.open = !cx.state.devices.open,
     },
     UiCommand {
-        name: "Nodes of a running ledger",
+        name: "Ledgers and their nodes",
         shown: "F7",
         keys: plain(Key::F7),
         run: |cx| cx.state.nodes.open = !cx.state.nodes.open,

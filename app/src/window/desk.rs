@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gridloom_core::view::ViewModel;
+use gridloom_model::scene::Preset;
 use gridloom_units::{SimTime, Tick};
 
 /// Everything beside the shown moment.
@@ -134,6 +135,8 @@ pub enum DeskAction {
         /// Let its autopilot act.
         autopilot: bool,
     },
+    /// Open the scene again with every ledger like this one.
+    OnLedger(Preset),
     /// Write the session as a scene.
     SaveScene,
     /// Write the report of the exercise (HTML and CSV).

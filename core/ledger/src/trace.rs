@@ -9,7 +9,7 @@ use gridloom_consensus::Chain as _;
 use gridloom_market::MoneyLine;
 use gridloom_units::{AccountId, EnergyType, EnergyWh, SimTime};
 
-use crate::chain::LedgerChain;
+use crate::chain::{LedgerChain, Missing};
 use crate::receipt::Delivery;
 use crate::state::{Registers, StateKey};
 use crate::tier::{CompactCertificate, prove_balance};
@@ -181,11 +181,16 @@ fn readings(
     meter: AccountId,
     slot: u32,
     settled_at: u64,
-) -> Option<SlotReadings> {
-    let rules = chain.market_rules()?;
+) -> Result<Option<SlotReadings>, Missing> {
+    let Some(rules) = chain.market_rules() else {
+        return Ok(None);
+    };
     let mut found: Option<SlotReadings> = None;
     for height in (1..=settled_at).rev().take(SCANNED_BLOCKS as usize) {
-        let decided = chain.block(height)?;
+        let Some(decided) = chain.block(height) else {
+            chain.at_hand(height)?;
+            return Ok(found);
+        };
         for (index, tx) in decided.block.transactions().iter().enumerate().rev() {
             let TxBody::Reading(reading) = &tx.body else {
                 continue;
@@ -207,16 +212,16 @@ fn readings(
                 }
                 Some(found) if of < slot => {
                     found.before = Some(registers);
-                    return Some(SlotReadings {
+                    return Ok(Some(SlotReadings {
                         before: found.before,
                         ..*found
-                    });
+                    }));
                 }
                 _ => {}
             }
         }
     }
-    found
+    Ok(found)
 }
 
 fn reading_step(
@@ -231,6 +236,7 @@ fn reading_step(
         .map(|known| known.meter)
         .ok_or_else(|| format!("{name} has no meter in this cluster"))?;
     let readings = readings(chain, meter, lot.generated_slot, lot.height)
+        .map_err(|missing| format!("the readings of {name} cannot be had: {missing}"))?
         .ok_or_else(|| format!("no reading of {name} in slot {}", lot.generated_slot))?;
     let energy = readings.end.since(&readings.before.unwrap_or_default());
     let metered = metered(&energy, lot.kind, taken);
@@ -281,10 +287,12 @@ fn sold_step(chain: &LedgerChain, lot: &Delivery, plant: &str) -> Result<TraceSt
         .participant(lot.plant)
         .map(|known| known.meter)
         .ok_or("the plant has no meter in this cluster")?;
-    let given = readings(chain, meter, lot.generated_slot, lot.height).map_or(0, |readings| {
-        let energy = readings.end.since(&readings.before.unwrap_or_default());
-        metered(&energy, lot.kind, false)
-    });
+    let given = readings(chain, meter, lot.generated_slot, lot.height)
+        .map_err(|missing| missing.to_string())?
+        .map_or(0, |readings| {
+            let energy = readings.end.since(&readings.before.unwrap_or_default());
+            metered(&energy, lot.kind, false)
+        });
     Ok(TraceStep {
         what: format!(
             "{plant} metered out {given} Wh of it in slot {}; {} lots to {} consumers carry {sum} Wh, this lot among them",

@@ -46,10 +46,12 @@ pub struct Seat {
     pub genesis: LedgerChain,
 }
 
-fn voters(group: &mut LedgerGroup) -> Result<&mut Cluster<LedgerChain>, String> {
-    let index = group.index;
+fn voters<'g>(
+    group: &'g mut LedgerGroup,
+    name: &str,
+) -> Result<&'g mut Cluster<LedgerChain>, String> {
     group.group.voters().ok_or_else(|| {
-        format!("ledger {index} is not decided by voting: its nodes run in the twin only")
+        format!("ledger {name} is not decided by voting: its nodes run in the twin only")
     })
 }
 
@@ -57,58 +59,64 @@ pub(crate) fn is_elsewhere(group: &mut LedgerGroup, node: PeerIndex) -> bool {
     group.group.voters().is_some_and(|c| c.is_remote(node))
 }
 
-pub(crate) fn give_away(group: &mut LedgerGroup, node: PeerIndex) -> Result<String, String> {
-    let index = group.index;
-    let cluster = voters(group)?;
+pub(crate) fn give_away(
+    group: &mut LedgerGroup,
+    name: &str,
+    node: PeerIndex,
+) -> Result<String, String> {
+    let cluster = voters(group, name)?;
     let statuses = cluster.statuses();
     let home = |s: &&ValidatorStatus| s.up && !s.remote && s.index != node;
     if !statuses.iter().any(|status| home(&status)) {
         return Err(format!(
-            "validator {node} of ledger {index} is the last that runs here: the run reads the \
+            "validator {node} of ledger {name} is the last that runs here: the run reads the \
              ledger from it"
         ));
     }
     if cluster.give_away(node) {
-        Ok(format!("Validator {node} of ledger {index} runs elsewhere"))
+        Ok(format!("Validator {node} of ledger {name} runs elsewhere"))
     } else {
         Err(format!(
-            "validator {node} of ledger {index} runs elsewhere already"
+            "validator {node} of ledger {name} runs elsewhere already"
         ))
     }
 }
 
-pub(crate) fn take_back(group: &mut LedgerGroup, node: PeerIndex) -> Result<String, String> {
-    let index = group.index;
-    if voters(group)?.take_back(node) {
+pub(crate) fn take_back(
+    group: &mut LedgerGroup,
+    name: &str,
+    node: PeerIndex,
+) -> Result<String, String> {
+    if voters(group, name)?.take_back(node) {
         Ok(format!(
-            "Validator {node} of ledger {index} is simulated again"
+            "Validator {node} of ledger {name} is simulated again"
         ))
     } else {
         Err(format!(
-            "validator {node} of ledger {index} is simulated already"
+            "validator {node} of ledger {name} is simulated already"
         ))
     }
 }
 
 pub(crate) fn bring_in(
     group: &mut LedgerGroup,
+    name: &str,
     node: PeerIndex,
     said: &[SaidElsewhere],
 ) -> Result<String, String> {
-    let index = group.index;
     if said.len() > MAX_SAID {
         return Err(format!(
-            "validator {node} of ledger {index} says {} things in a tick, {MAX_SAID} are the most",
+            "validator {node} of ledger {name} says {} things in a tick, {MAX_SAID} are the most",
             said.len()
         ));
     }
-    let cluster = voters(group)?;
+    let cluster = voters(group, name)?;
     if !cluster.is_remote(node) {
-        return Err(format!("validator {node} of ledger {index} is simulated"));
+        return Err(format!("validator {node} of ledger {name} is simulated"));
     }
     for what in said {
         let message = Message::<LedgerChain>::try_from_slice(&what.bytes).map_err(|error| {
-            format!("validator {node} of ledger {index} says what means nothing: {error}")
+            format!("validator {node} of ledger {name} says what means nothing: {error}")
         })?;
         cluster.bring_in(node, what.to, &Arc::new(message));
     }

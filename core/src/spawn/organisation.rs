@@ -174,6 +174,13 @@ impl Organisation {
         }
     }
 
+    /// Id of a ledger; its number where there is none of that number.
+    #[must_use]
+    pub fn ledger_name(&self, ledger: u32) -> String {
+        let known = self.ledger_names.get(ledger as usize);
+        known.cloned().unwrap_or_else(|| ledger.to_string())
+    }
+
     /// Cluster of an M-LMD.
     #[must_use]
     pub fn cluster_of_mlmd(&self, mlmd: u32) -> u32 {

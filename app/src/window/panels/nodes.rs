@@ -1,15 +1,17 @@
-//! The page of a running ledger's nodes: attach to them as an observer, see
-//! that they agree, and check what they say against the genesis.
+//! The page of ledgers: what those of the scene are made of, and the same scene
+//! on others; nodes of a running ledger, observed and checked against its genesis.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use egui::{Color32, Grid, RichText, ScrollArea, TextEdit, Ui};
+use gridloom_model::scene::Preset;
 use gridloom_node::observe::{Observed, Observer, SeenNode};
 use gridloom_units::SimTime;
 
-use crate::window::text;
+use crate::window::state::UiAction;
 use crate::window::ui::Cx;
+use crate::window::{DeskAction, text};
 
 /// Blocks shown.
 const BLOCKS: usize = 12;
@@ -61,16 +63,19 @@ pub fn show(ui: &Ui, cx: &mut Cx<'_>) {
     }
     let mut page = std::mem::take(&mut cx.state.nodes);
     let mut open = true;
-    egui::Window::new("Ledger nodes")
+    egui::Window::new("Ledgers")
         .open(&mut open)
         .default_pos([300.0, 90.0])
-        .default_size([780.0, 420.0])
+        .default_size([820.0, 560.0])
         .show(ui.ctx(), |ui| {
+            ui.label(RichText::new("Of this scene").strong());
+            of_scene(ui, cx);
+            ui.separator();
+            ui.label(RichText::new("Of a running ledger").strong());
             attach_row(ui, &mut page);
             if !page.problem.is_empty() {
                 ui.colored_label(cx.theme.alarm(0), &page.problem);
             }
-            ui.separator();
             let Some(seen) = page.observer.as_ref().map(Observer::seen) else {
                 ui.label(
                     "Not attached. Name the endpoints for clients of one or more nodes; with the \
@@ -91,6 +96,62 @@ pub fn show(ui: &Ui, cx: &mut Cx<'_>) {
         });
     page.open = open;
     cx.state.nodes = page;
+}
+
+/// What the scene's ledgers are made of, and the same scene on others.
+fn of_scene(ui: &mut Ui, cx: &mut Cx<'_>) {
+    Grid::new("scene ledgers")
+        .striped(true)
+        .num_columns(7)
+        .spacing([14.0, 3.0])
+        .show(ui, |ui| {
+            for head in [
+                "ledger",
+                "consensus",
+                "Table 1",
+                "group",
+                "behind meters",
+                "late",
+                "kept by a node",
+            ] {
+                ui.label(RichText::new(head).small());
+            }
+            ui.end_row();
+            for ledger in &cx.view.ledgers {
+                let making = &ledger.making;
+                ui.label(&ledger.id);
+                ui.label(match ledger.elsewhere {
+                    0 => making.family.to_owned(),
+                    count => format!("{}, {count} elsewhere", making.family),
+                });
+                ui.label(RichText::new(&making.codes).monospace());
+                ui.label(making.group.to_string());
+                let lag = making.lag_p95_s;
+                ui.label(lag.map_or("–".into(), |s| format!("{} s", text::plain(s, 1))));
+                ui.label(match making.deadline_s {
+                    Some(_) => text::grouped(making.late),
+                    None => "–".into(),
+                });
+                let megabytes = |bytes: u64| text::plain(bytes as f64 / 1e6, 2);
+                let kept = megabytes(making.chain_bytes);
+                ui.label(match making.outside_bytes {
+                    0 => format!("{kept} MB"),
+                    outside => format!("{kept} MB, {} outside", megabytes(outside)),
+                });
+                ui.end_row();
+            }
+        });
+    ui.horizontal_wrapped(|ui| {
+        ui.label("This scene from its beginning, every ledger like");
+        for preset in Preset::ALL {
+            let parts = preset.parts();
+            let told = format!("{}, group {}", parts.codes(), parts.group());
+            if ui.button(preset.name()).on_hover_text(told).clicked() {
+                cx.actions
+                    .push(UiAction::Desk(DeskAction::OnLedger(preset)));
+            }
+        }
+    });
 }
 
 fn attach_row(ui: &mut Ui, page: &mut Page) {

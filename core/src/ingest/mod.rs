@@ -1,19 +1,19 @@
 //! Ingest: commands of the tick and timed events of the scene take effect.
 
+mod ledgers;
+
 use bevy::prelude::*;
-use gridloom_consensus::{LinkConfig, Misconduct, PeerIndex};
-use gridloom_ledger::{Chosen, Decision, LedgerChain, courier};
 use gridloom_market::Terms;
 use gridloom_units::DeviceId;
 
 use crate::bound::{BoundDevice, BoundPosition, bind_text};
 use crate::clock::SimClock;
-use crate::command::{Command, Conduct};
+use crate::command::Command;
 use crate::edge::{Cloud, Strategy};
 use crate::grid::{Breaker, Grid, Mlmd, PendingOperation};
 use crate::input::{InputLog, Rejections, Script};
 use crate::island::{IslandPlan, Islands, Plan, Request, apply_request};
-use crate::ledger::{LedgerGroup, bring_in, give_away, is_elsewhere, take_back};
+use crate::ledger::LedgerGroup;
 use crate::link::DataPlane;
 use crate::market::{MarketClock, OrderDesk, OrderSlot};
 use crate::meter::{DeviceEdge, Meter};
@@ -146,6 +146,7 @@ fn apply_commands(
             Command::DeviceReading { .. }
                 | Command::DevicePosition { .. }
                 | Command::MeterRecord { .. }
+                | Command::SaidElsewhere { .. }
         );
         match targets.apply(command, "the operator") {
             Ok(text) if shown => events.push(&clock, EventKind::Command, None, text),
@@ -153,11 +154,6 @@ fn apply_commands(
             Err(reason) => rejections.push(command, reason),
         }
     }
-}
-
-/// Validator index of the consensus crate; the range was checked before.
-fn peer(node: u32) -> PeerIndex {
-    PeerIndex::try_from(node).unwrap_or(PeerIndex::MAX)
 }
 
 impl Targets<'_, '_, '_, '_, '_, '_, '_, '_, '_> {
@@ -262,33 +258,17 @@ impl Targets<'_, '_, '_, '_, '_, '_, '_, '_, '_> {
             Command::Program { device, settings } => self.orders().program(device, settings),
             Command::ReleaseSection(id) => self.orders().release(id),
             Command::SetRadio { area, jammed } => self.orders().jam(area, *jammed),
-            Command::CrashValidator { ledger, node } => {
-                let mut group = self.ledger(*ledger, &[*node])?;
-                if is_elsewhere(&mut group, peer(*node)) {
-                    return Err(format!(
-                        "validator {node} of ledger {ledger} runs elsewhere: stop it there"
-                    ));
-                }
-                group.group.crash(peer(*node));
-                Ok(format!("Validator {node} of ledger {ledger} stopped"))
-            }
-            Command::RestartValidator { ledger, node } => {
-                self.ledger(*ledger, &[*node])?.group.restart(peer(*node));
-                Ok(format!("Validator {node} of ledger {ledger} restarted"))
-            }
-            Command::Partition { ledger, groups } => {
-                let nodes: Vec<u32> = groups.iter().flatten().copied().collect();
-                let groups: Vec<Vec<PeerIndex>> = groups
-                    .iter()
-                    .map(|group| group.iter().map(|&node| peer(node)).collect())
-                    .collect();
-                self.ledger(*ledger, &nodes)?.group.partition(&groups);
-                Ok(format!("Ledger {ledger} partitioned"))
-            }
-            Command::Heal { ledger } => {
-                self.ledger(*ledger, &[])?.group.heal();
-                Ok(format!("Ledger {ledger} healed"))
-            }
+            Command::CrashValidator { .. }
+            | Command::RestartValidator { .. }
+            | Command::Partition { .. }
+            | Command::Heal { .. }
+            | Command::Misbehave { .. }
+            | Command::LedgerLoss { .. }
+            | Command::GiveAway { .. }
+            | Command::SaidElsewhere { .. }
+            | Command::TakeBack { .. }
+            | Command::LoseOutside { .. }
+            | Command::MoveMembers { .. } => self.apply_to_ledger(command),
             Command::CloudLink { up } => self.cloud_link(*up),
             Command::Upload {
                 every,
@@ -301,33 +281,6 @@ impl Targets<'_, '_, '_, '_, '_, '_, '_, '_, '_> {
             Command::Resynchronise => self.island(Request::Resynchronise),
             Command::BlockForming(device) => self.island(Request::Block(*device)),
             Command::BlackStart => self.island(Request::BlackStart),
-            Command::Misbehave {
-                ledger,
-                node,
-                conduct,
-            } => self.misbehave(*ledger, *node, *conduct),
-            Command::LedgerLoss { ledger, permille } => {
-                let mut group = self.ledger(*ledger, &[])?;
-                let links = LinkConfig {
-                    loss_ppm: permille.min(&900) * 1_000,
-                    ..group.group.links()
-                };
-                group.group.set_links(links);
-                Ok(format!(
-                    "Ledger {ledger} loses {permille} permille of its messages"
-                ))
-            }
-            Command::GiveAway { ledger, node } => {
-                give_away(&mut *self.ledger(*ledger, &[*node])?, peer(*node))
-            }
-            Command::SaidElsewhere { ledger, node, said } => {
-                bring_in(&mut *self.ledger(*ledger, &[*node])?, peer(*node), said)
-            }
-            Command::TakeBack { ledger, node } => {
-                take_back(&mut *self.ledger(*ledger, &[*node])?, peer(*node))
-            }
-            Command::LoseOutside { ledger } => self.lose_outside(*ledger),
-            Command::MoveMembers { from, to, members } => self.move_members(*from, *to, members),
         }
     }
 
@@ -383,67 +336,6 @@ impl Targets<'_, '_, '_, '_, '_, '_, '_, '_, '_> {
         Ok(format!(
             "A cloud enters at {:.0} m/s",
             f64::from(way.speed_mm_s) / 1_000.0
-        ))
-    }
-
-    fn misbehave(&mut self, ledger: u32, node: u32, conduct: Conduct) -> Result<String, String> {
-        let mut group = self.ledger(ledger, &[node])?;
-        let node = peer(node);
-        let lie = match conduct {
-            Conduct::Honest | Conduct::DoubleVotes => None,
-            Conduct::Silent => Some(Misconduct::Silent),
-            Conduct::Withhold => Some(Misconduct::Withhold),
-            Conduct::InvalidBlock => Some(Misconduct::InvalidBlock),
-            Conduct::TwoBlocks => Some(Misconduct::TwoBlocks),
-            Conduct::Replay => Some(Misconduct::Replay),
-        };
-        let twice = conduct == Conduct::DoubleVotes;
-        group.group.misbehave(node, twice, lie)?;
-        Ok(format!("Validator {node} of ledger {ledger}: {conduct:?}"))
-    }
-
-    fn lose_outside(&mut self, ledger: u32) -> Result<String, String> {
-        let mut group = self.ledger(ledger, &[])?;
-        let outside = group.chain().is_some_and(|chain| chain.keeps().outside);
-        if !outside {
-            return Err(format!("ledger {ledger} keeps its data in its blocks"));
-        }
-        group.group.each_chain(LedgerChain::lose_outside);
-        Ok(format!("The store outside ledger {ledger} is lost"))
-    }
-
-    /// The validators of the root approve, and the decision goes to their ledger.
-    fn move_members(&mut self, from: u32, to: u32, members: &[DeviceId]) -> Result<String, String> {
-        let root = self.groups.iter().map(|group| group.index).max();
-        let root = root.ok_or("there are no ledgers")?;
-        if from >= root || to >= root || from == to {
-            return Err(format!(
-                "homes move from one cluster to another one: use two of 0 to {}",
-                root.saturating_sub(1)
-            ));
-        }
-        let mut accounts = Vec::new();
-        for device in members {
-            let (site, ..) = self
-                .meters
-                .iter()
-                .find(|(site, ..)| site.device == *device)
-                .ok_or_else(|| format!("no meter {device}"))?;
-            accounts.push(self.organisation.participants[site.meter as usize].account);
-        }
-        let members = if accounts.is_empty() {
-            Chosen::All
-        } else {
-            Chosen::Listed(accounts)
-        };
-        let mut group = self.ledger(root, &[])?;
-        let keys = group.group.keys();
-        let chain = group.chain().ok_or("the root has no validators")?;
-        let decision = Decision::Move { from, to, members };
-        let tx = courier::decide(chain, &keys, decision);
-        group.group.submit(std::sync::Arc::new(tx));
-        Ok(format!(
-            "The root is asked to move homes of cluster {from} to cluster {to}"
         ))
     }
 
@@ -579,21 +471,5 @@ impl Targets<'_, '_, '_, '_, '_, '_, '_, '_, '_> {
             .find(|(site, ..)| site.device == device)
             .map(|(_, remote, pv, battery)| (remote, pv, battery))
             .ok_or_else(|| format!("no meter {device}"))
-    }
-
-    fn ledger(&mut self, ledger: u32, nodes: &[u32]) -> Result<Mut<'_, LedgerGroup>, String> {
-        let group = self
-            .groups
-            .iter_mut()
-            .find(|group| group.index == ledger)
-            .ok_or_else(|| format!("no ledger {ledger}"))?;
-        let count = group.group.len() as u32;
-        if let Some(node) = nodes.iter().find(|&&node| node >= count) {
-            return Err(format!(
-                "ledger {ledger} has validators 0 to {}, not {node}",
-                count - 1
-            ));
-        }
-        Ok(group)
     }
 }
