@@ -66,6 +66,11 @@ pub(super) fn build(loaded: &LoadedScene, seed: u64) -> Result<Wired, SpawnError
                 device: spec.id.clone(),
                 source,
             })?;
+        if let Some(battery) = spec.battery
+            && let Some(most_pu) = battery.fault_current_pu
+        {
+            network.set_port_limit(controlled, Some(most_pu * battery.max_kw / load.kv));
+        }
         homes.push((refs.bus, conductor, index(port), index(controlled)));
         pv.push(match &spec.pv {
             Some(unit)
@@ -97,6 +102,11 @@ pub(super) fn build(loaded: &LoadedScene, seed: u64) -> Result<Wired, SpawnError
                 device: spec.id.clone(),
                 source,
             })?;
+        if let Some(most_pu) = spec.battery.fault_current_pu {
+            // Rated current of each phase: kW over the square root of three and the voltage.
+            let rated_a = spec.battery.max_kw / (3.0_f64.sqrt() * law.kv);
+            network.set_port_limit(port, Some(most_pu * rated_a));
+        }
         batteries.push((refs.bus, index(port)));
     }
     let mut switches = Vec::new();
@@ -235,4 +245,40 @@ fn ties(loaded: &LoadedScene, mlmd: usize) -> Vec<(usize, f64)> {
             .map(move |(_, sign)| (line, sign))
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use gridloom_model::scene::{BatterySpec, load};
+
+    use super::*;
+
+    #[test]
+    fn a_battery_with_terminals_of_its_own_limits_its_current() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut loaded = load(&root.join("scenes/two_houses.scene.ron")).expect("a good scene");
+        let of = |loaded: &LoadedScene| {
+            let wired = build(loaded, 1).expect("a network");
+            let (.., port) = wired.homes[0];
+            wired.network.port_limit(PortId(port as u32))
+        };
+        assert_eq!(of(&loaded), None);
+        loaded.scene.homes[0].battery = Some(BatterySpec {
+            capacity_kwh: 10.0,
+            max_kw: 4.6,
+            charge_efficiency: 0.95,
+            discharge_efficiency: 0.95,
+            soc: 0.5,
+            taper_from_soc: 1.0,
+            ramp_kw_per_s: None,
+            fault_current_pu: Some(1.2),
+        });
+        // 4.6 kW on one phase are 20 A at 230 V.
+        let kv = loaded.grid.loads[loaded.refs.homes[0].load].kv;
+        let limit_a = of(&loaded).expect("a limit");
+        assert!((limit_a - 1.2 * 4.6 / kv).abs() < 1e-9, "{limit_a}");
+        assert!((20.0..30.0).contains(&limit_a), "{limit_a}");
+    }
 }

@@ -215,6 +215,11 @@ pub struct BatterySpec {
     /// Largest change of power, kW per second (absent = unlimited).
     #[serde(default)]
     pub ramp_kw_per_s: Option<f64>,
+    /// Most current the inverter feeds into a fault, of its rated current;
+    /// without it the inverter holds its power however low the voltage. At a
+    /// home only where nothing else is steered behind the same terminals.
+    #[serde(default)]
+    pub fault_current_pu: Option<f64>,
 }
 
 fn no_taper() -> f64 {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Check;
 use super::value::{MAX_KW, Range};
-use crate::scene::schema::{BatterySpec, EvSpec, HeaterSpec, PvSpec};
+use crate::scene::schema::{BatterySpec, EvSpec, HeaterSpec, HomeSpec, PvSpec};
 use crate::scene::spans::At;
 
 /// Most homes of a scene.
@@ -72,6 +72,7 @@ impl Check<'_, '_, '_> {
             if let Some(ev) = &home.ev {
                 self.ev(at.field("ev"), ev);
             }
+            self.alone_behind_terminals(at, home);
         }
     }
 
@@ -132,6 +133,28 @@ impl Check<'_, '_, '_> {
         self.number(at, "taper_from_soc", battery.taper_from_soc, SHARE);
         if let Some(ramp) = battery.ramp_kw_per_s {
             self.number(at, "ramp_kw_per_s", ramp, POWER);
+        }
+        if let Some(most_pu) = battery.fault_current_pu {
+            self.number(at, "fault_current_pu", most_pu, FAULT_CURRENT);
+        }
+    }
+
+    /// A limit of current is one of the terminals, which a home's steered
+    /// devices share.
+    fn alone_behind_terminals(&mut self, at: At<'_>, home: &HomeSpec) {
+        let limited = home
+            .battery
+            .is_some_and(|battery| battery.fault_current_pu.is_some());
+        let others = home.heater.is_some() || home.heat_pump.is_some() || home.ev.is_some();
+        if limited && others {
+            self.report.say(
+                at.field("battery").field("fault_current_pu"),
+                format!(
+                    "home `{}` steers other devices behind its battery's terminals",
+                    home.id
+                ),
+                "limit a battery that is alone, or make it a shared battery at the same bus",
+            );
         }
     }
 
