@@ -74,8 +74,52 @@ pub struct RunArgs {
     agents: AgentArgs,
 }
 
-/// Runs the scene; exit code 1 when an expectation is not met.
-pub fn run(args: &RunArgs) -> Result<ExitCode> {
+/// What goes along with a run.
+struct Beside {
+    recorder: Option<Recorder>,
+    outside: Outside,
+    remote: Option<RemoteHost>,
+}
+
+impl Beside {
+    /// One tick, with what comes from outside before it and goes out after it.
+    fn step(&mut self, twin: &mut Twin, db_progress: bool) -> Result<()> {
+        self.outside.before_tick(twin);
+        twin.step();
+        self.outside.after_tick(twin);
+        if let Some(remote) = &mut self.remote {
+            remote.after_tick(twin);
+        }
+        if let Some(recorder) = &mut self.recorder
+            && recorder.observe(twin)?
+            && db_progress
+        {
+            output::error(&format!("committed {}", recorder.slots));
+        }
+        Ok(())
+    }
+
+    /// Ends what goes along; the recorder has everything then.
+    fn finish(self, twin: &mut Twin) -> Result<Option<Recorder>> {
+        let mut recorder = self.recorder;
+        if let Some(recorder) = &mut recorder {
+            recorder.flush(twin)?;
+        }
+        if let Some(mut remote) = self.remote {
+            remote.finish("the run is over");
+            for what in &remote.notes {
+                output::note(what);
+            }
+        }
+        if let Some(counts) = self.outside.finish(twin)? {
+            output::note(&words(&counts));
+        }
+        Ok(recorder)
+    }
+}
+
+/// The twin of the scene, on the ledgers that were asked for.
+fn prepared(args: &RunArgs) -> Result<Twin> {
     let options = TwinOptions {
         seed: args.seed,
         threads: args.threads,
@@ -89,67 +133,55 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
     for misfit in loaded.scene.misfits() {
         output::note(&misfit);
     }
-    let mut twin = Twin::new(loaded, options)?;
+    Ok(Twin::new(loaded, options)?)
+}
+
+/// Listens for validators of the run, and waits for those it needs.
+fn remote_host(args: &RunArgs, twin: &mut Twin) -> Result<Option<RemoteHost>> {
+    let Some(address) = &args.validators else {
+        return Ok(None);
+    };
+    let mut remote = RemoteHost::listen(address, twin)?;
+    if args.await_validators > 0 {
+        output::note(&format!(
+            "waiting for {} validators: `gridloom node join {address} --scene {} --ledger ID --node N`",
+            args.await_validators,
+            args.scene.display()
+        ));
+    }
+    remote.wait_for(args.await_validators, twin);
+    Ok(Some(remote))
+}
+
+/// Runs the scene; exit code 1 when an expectation is not met.
+pub fn run(args: &RunArgs) -> Result<ExitCode> {
+    let mut twin = prepared(args)?;
     let end = args.until.map_or(twin.end(), |until| {
         Tick(until.as_millis() / twin.tick_ms()).min(twin.end())
     });
     let end_time = end.start(twin.tick_ms());
     let mut expectations =
         Expectations::new(&twin.scene().scene.expect, end_time).map_err(|e| anyhow!(e))?;
-    let mut recorder = match &args.db {
-        Some(url) => Some(Recorder::open(url, &mut twin)?),
-        None => None,
+    let mut beside = Beside {
+        recorder: match &args.db {
+            Some(url) => Some(Recorder::open(url, &mut twin)?),
+            None => None,
+        },
+        outside: Outside::start(&args.agents, &mut twin)?,
+        remote: remote_host(args, &mut twin)?,
     };
-    let mut outside = Outside::start(&args.agents, &mut twin)?;
-    let mut remote = match &args.validators {
-        Some(address) => Some(RemoteHost::listen(address, &mut twin)?),
-        None => None,
-    };
-    if let Some(remote) = &mut remote {
-        if args.await_validators > 0 {
-            output::note(&format!(
-                "waiting for {} validators; `gridloom node join {} --scene {} --ledger ID --node N`",
-                args.await_validators,
-                args.validators.as_deref().unwrap_or_default(),
-                args.scene.display()
-            ));
-        }
-        remote.wait_for(args.await_validators, &mut twin);
-    }
     let bar = progress(end.0, args.json || args.db_progress);
     let started = Instant::now();
     while twin.tick() < end {
-        outside.before_tick(&mut twin);
-        twin.step();
-        outside.after_tick(&mut twin);
-        if let Some(remote) = &mut remote {
-            remote.after_tick(&mut twin);
-        }
+        beside.step(&mut twin, args.db_progress)?;
         expectations.observe(&mut twin);
-        if let Some(recorder) = &mut recorder
-            && recorder.observe(&mut twin)?
-            && args.db_progress
-        {
-            output::error(&format!("committed {}", recorder.slots));
-        }
         if twin.tick().0.is_multiple_of(600) {
             bar.set_position(twin.tick().0);
             bar.set_message(twin.time().to_string()[..5].to_owned());
         }
     }
-    if let Some(recorder) = &mut recorder {
-        recorder.flush(&mut twin)?;
-    }
     bar.finish_and_clear();
-    if let Some(mut remote) = remote {
-        remote.finish("the run is over");
-        for what in &remote.notes {
-            output::note(what);
-        }
-    }
-    if let Some(counts) = outside.finish(&twin)? {
-        output::note(&words(&counts));
-    }
+    let recorder = beside.finish(&mut twin)?;
     let wall_s = started.elapsed().as_secs_f64();
     let outcomes = expectations.finish(&mut twin);
     let summary = Summary::of(&mut twin);

@@ -1,5 +1,6 @@
 //! Panels: functions of the view and the window's state, without Bevy.
 
+mod aggregator_facts;
 pub mod alarms;
 pub mod balance;
 pub mod banner;

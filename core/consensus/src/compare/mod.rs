@@ -17,12 +17,15 @@
 mod leader;
 mod longest;
 mod model;
+mod offer;
 mod outcome;
 mod stake;
+mod types;
 
-pub(crate) use model::{Arrivals, Bench, Note, Offer};
-pub use model::{Family, Load, Outcome, Setting};
+pub(crate) use model::{Bench, Note};
+pub(crate) use offer::{Arrivals, Offer};
 pub use outcome::compare;
+pub use types::{Family, Load, Outcome, Setting};
 
 use longest::CONFIRMATIONS;
 use stake::EPOCH;

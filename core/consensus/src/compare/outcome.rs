@@ -3,7 +3,9 @@
 use gridloom_units::{Stream, draw_u64};
 
 use super::Machine;
-use super::model::{Bench, HEADER_BYTES, Load, Offer, Outcome, Setting};
+use super::model::{Bench, HEADER_BYTES};
+use super::offer::Offer;
+use super::types::{Load, Outcome, Setting};
 use crate::network::LinkConfig;
 use crate::node::Micros;
 

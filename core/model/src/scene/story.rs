@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::schema::{EventAction, EventSpec};
+use super::events::{EventAction, EventSpec};
 
 /// The part of a scene that trains and shows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,4 @@
-//! What a ledger is made of and what its values stand for: the paper's Tables 1
-//! and 2 as settings of a scene.
+//! What a ledger is made of: the paper's Table 1 as settings of a scene.
 
 use serde::{Deserialize, Serialize};
 
@@ -277,97 +276,6 @@ impl TechnologySpec {
     }
 }
 
-/// What a value on the ledger stands for (Table 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Value {
-    /// Only itself.
-    SelfReferring,
-    /// Digital events outside.
-    DigitalOnly,
-    /// Physical things that can be told apart.
-    Distinguishable,
-    /// Physical things that cannot, such as electricity.
-    Indistinguishable,
-    /// Assurances.
-    Abstract,
-}
-
-/// How closely the ledger follows the physical world (Table 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Coupling {
-    /// In the end.
-    Eventual,
-    /// A reading must be final so many seconds after its interval; later ones
-    /// are counted and raise an alarm.
-    Immediate(u32),
-}
-
-/// How long transactions are kept (Table 2, value type).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Retention {
-    /// All of them.
-    Derivable,
-    /// Those of about so many newest blocks; balances stay.
-    TimeBound(u32),
-}
-
-/// How disputes are settled (Table 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Dispute {
-    /// By rules that can be checked.
-    Objective,
-    /// By a drawn quorum.
-    RandomQuorum,
-    /// By an expert.
-    Arbitration,
-    /// By law.
-    Legal,
-}
-
-/// Everything Table 2 asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ExchangeSpec {
-    /// What values stand for.
-    pub value: Value,
-    /// How closely the ledger follows.
-    pub coupling: Coupling,
-    /// How long transactions are kept.
-    pub retention: Retention,
-    /// How disputes are settled.
-    pub dispute: Dispute,
-}
-
-impl Default for ExchangeSpec {
-    fn default() -> Self {
-        Self {
-            value: Value::Indistinguishable,
-            coupling: Coupling::Eventual,
-            retention: Retention::Derivable,
-            dispute: Dispute::Objective,
-        }
-    }
-}
-
-impl ExchangeSpec {
-    /// Where it does not fit a ledger's technology (paper section 3.2).
-    #[must_use]
-    pub fn misfits(&self, technology: &TechnologySpec) -> Vec<&'static str> {
-        let mut found = Vec::new();
-        let probabilistic = technology.consensus == Consensus::Work;
-        if matches!(self.coupling, Coupling::Immediate(_)) && probabilistic {
-            found.push("immediate coupling needs absolute finality, which proof of work has not");
-        }
-        if self.value == Value::Abstract && technology.network == Network::Public {
-            found.push("abstract values rest on trusted actors, which a public network has not");
-        }
-        if self.dispute == Dispute::Legal && technology.identity == Identity::SelfSovereign {
-            found.push("law needs to know who holds a key, which a self-made one does not tell");
-        }
-        found
-    }
-}
-
 impl Scene {
     /// Ids of the ledgers with what each is made of: clusters in order, then the root.
     pub fn technologies(&self) -> impl Iterator<Item = (&str, Technology)> {
@@ -403,6 +311,7 @@ impl Scene {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scene::exchange::{Coupling, Dispute, ExchangeSpec};
 
     #[test]
     fn presets_have_the_codes_of_the_table() {

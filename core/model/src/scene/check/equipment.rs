@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Check;
 use super::value::{MAX_KW, Range};
-use crate::scene::schema::{BatterySpec, EvSpec, HeaterSpec, HomeSpec, PvSpec};
 use crate::scene::spans::At;
+use crate::scene::{BatterySpec, EvSpec, HeaterSpec, HomeSpec, PvSpec};
 
 /// Most homes of a scene.
 const MAX_HOMES: usize = 100_000;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::Check;
 use super::value::Range;
-use crate::scene::schema::{Condition, EventAction};
 use crate::scene::spans::At;
 use crate::scene::technology::DataPlace;
+use crate::scene::{Condition, EventAction};
 
 /// Most events and most expectations of a scene.
 const MAX_ENTRIES: usize = 10_000;

@@ -2,8 +2,8 @@
 
 use super::Check;
 use super::value::Range;
-use crate::scene::schema::{LinkSpec, SCENE_FORMAT, UploadSpec};
 use crate::scene::spans::At;
+use crate::scene::{LinkSpec, SCENE_FORMAT, UploadSpec};
 
 /// Longest tick: one hour.
 const MAX_TICK_MS: u64 = 3_600_000;

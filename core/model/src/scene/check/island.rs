@@ -2,11 +2,11 @@
 
 use super::Check;
 use super::value::{MAX_KW, Range};
+use crate::scene::Condition;
 use crate::scene::island::{
     BlackStartAction, CloudFrontSpec, FormingSpec, HeatPumpSpec, IslandingSpec, ShedTarget,
     SheddingSpec,
 };
-use crate::scene::schema::Condition;
 use crate::scene::spans::At;
 
 /// Most stages of shedding (as many as the scheme carries).

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::Check;
 use super::value::MAX_KW;
+use crate::scene::exchange::{Coupling, Retention};
 use crate::scene::paths;
-use crate::scene::schema::{LedgerSpec, LinkSpec};
 use crate::scene::spans::At;
-use crate::scene::technology::{Coupling, Execution, Retention, TechnologySpec};
+use crate::scene::technology::{Execution, TechnologySpec};
+use crate::scene::{LedgerSpec, LinkSpec};
 
 /// Fewest validators: tolerating one faulty of n needs n >= 3f + 1 = 4
 /// (Tendermint, Buchman et al. 2018).

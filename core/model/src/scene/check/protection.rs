@@ -8,8 +8,8 @@ use gridloom_protection::{DeviceSettings, FaultPlace, FaultSpec};
 
 use super::Check;
 use super::value::{MAX_KW, Range};
-use crate::scene::schema::{Condition, EventAction};
 use crate::scene::spans::At;
+use crate::scene::{Condition, EventAction};
 
 /// Most protection devices and most areas of a scene.
 const MAX_DEVICES: usize = 1_000;

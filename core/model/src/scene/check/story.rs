@@ -3,7 +3,7 @@
 use super::Check;
 use super::value::Range;
 use crate::expr;
-use crate::scene::schema::EventAction;
+use crate::scene::EventAction;
 use crate::scene::spans::At;
 
 /// Most points one check, bound or hint may give or cost.
