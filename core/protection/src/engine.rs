@@ -36,6 +36,10 @@ pub trait Plant {
     fn solve(&mut self) -> Result<(), String>;
     /// What a device measures in the present solution.
     fn measure(&self, device: usize) -> Measurement;
+    /// Whether each meter of the network has voltage; none where nobody asks meters.
+    fn meters(&self) -> Vec<bool> {
+        Vec::new()
+    }
     /// Highest current of a conductor into a fault, A.
     fn fault_a(&self, fault: usize) -> f64;
     /// The present solution held from one time to another, us.
@@ -68,6 +72,8 @@ pub struct Protection {
     pub faults: Vec<FaultState>,
     /// M-LMDs that restore supply, one entry per area.
     pub areas: Vec<(FlisrConfig, Flisr)>,
+    /// Whether each meter has voltage, in the present segment.
+    meters: Vec<bool>,
     recorder: Recorder,
     /// The last event that changed the network.
     last_change: Option<EventId>,
@@ -90,6 +96,7 @@ impl Protection {
             devices: states,
             faults: Vec::new(),
             areas: Vec::new(),
+            meters: Vec::new(),
             recorder: Recorder::default(),
             last_change: None,
             limited: 0,
@@ -299,6 +306,9 @@ impl Protection {
                     .push(now_us, &fault.id, SoeKind::Fault, fault.began, text);
             }
         }
+        if self.areas.iter().any(|(_, flisr)| flisr.asks_meters()) {
+            self.meters = plant.meters();
+        }
         let mut orders = Vec::new();
         for (config, flisr) in &mut self.areas {
             flisr.observe(&mut Scope {
@@ -306,6 +316,7 @@ impl Protection {
                 change: self.last_change,
                 config,
                 devices: &self.devices,
+                meters: &self.meters,
                 soe: &mut self.recorder,
                 orders: &mut orders,
             });
@@ -397,6 +408,7 @@ impl Protection {
                 change: self.last_change,
                 config,
                 devices: &self.devices,
+                meters: &self.meters,
                 soe: &mut self.recorder,
                 orders: &mut orders,
             });

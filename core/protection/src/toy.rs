@@ -25,6 +25,8 @@ pub(crate) struct Toy {
     pub on: Vec<bool>,
     pub closed: Vec<[bool; 3]>,
     v: Vec<[f64; 3]>,
+    /// Bus of each meter.
+    pub meters: Vec<usize>,
     pub solves: u32,
     /// (from, to, bus voltages, current of the faults) of every segment.
     pub log: Vec<(u64, u64, Vec<f64>, f64)>,
@@ -47,6 +49,7 @@ impl Toy {
             on: Vec::new(),
             closed: closed.into_iter().map(|c| [c; 3]).collect(),
             v: vec![[0.0; 3]; buses],
+            meters: Vec::new(),
             solves: 0,
             log: Vec::new(),
         }
@@ -128,6 +131,11 @@ impl Plant for Toy {
             }
         }
         Ok(())
+    }
+
+    fn meters(&self) -> Vec<bool> {
+        let live = |bus: &usize| self.v[*bus][0] > 0.5 * NOMINAL_V;
+        self.meters.iter().map(live).collect()
     }
 
     fn measure(&self, device: usize) -> Measurement {

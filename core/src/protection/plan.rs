@@ -53,6 +53,8 @@ pub struct ProtectionPlan {
     pub parents: Vec<Option<usize>>,
     /// Names by meter.
     pub meters: Vec<String>,
+    /// Bus by meter.
+    pub meter_buses: Vec<usize>,
 }
 
 impl ProtectionPlan {
@@ -127,8 +129,8 @@ pub(crate) fn build(
     }
     let mut protection = Protection::new(devices);
     for (number, spec) in scene.protection.areas.iter().enumerate() {
-        let members = members(loaded, &spec.members, &places, network);
-        let config = FlisrConfig::new(spec.settings, members);
+        let (members, meters) = members(loaded, &spec.members, &places, network);
+        let config = FlisrConfig::new(spec.settings, members, meters);
         // Every area has its own draws.
         let flisr = Flisr::new(&config, seed ^ (0x464c_4953_5200 + number as u64));
         protection.areas.push((config, flisr));
@@ -154,9 +156,8 @@ pub(crate) fn build(
             .map(|m| m.load_management.clone())
             .collect(),
         parents: loaded.refs.mlmds.iter().map(|m| m.parent).collect(),
-        meters: (scene.homes.iter().map(|home| home.id.clone()))
-            .chain(scene.shared_batteries.iter().map(|b| b.id.clone()))
-            .collect(),
+        meters: meters(loaded).map(|(id, _)| id.to_owned()).collect(),
+        meter_buses: meters(loaded).map(|(_, bus)| bus).collect(),
         audit: scene
             .expect
             .iter()
@@ -181,7 +182,8 @@ pub(super) fn backups(settings: &DeviceSettings, index: &BTreeMap<String, usize>
     ids.filter_map(|id| index.get(id).copied()).collect()
 }
 
-/// Members of an area with the zones at both sides of their switch.
+/// Members of an area with the zones at both sides of their switch, and all
+/// meters with the zone of the area they are in.
 ///
 /// A zone is what hangs together without the switches of the area; where a
 /// source stands in it, it is none: nobody has to be asked there.
@@ -190,7 +192,7 @@ fn members(
     ids: &[String],
     places: &[Place],
     network: &Network,
-) -> Vec<Member> {
+) -> (Vec<Member>, Vec<(String, Option<usize>)>) {
     let chosen: Vec<(usize, &Place)> = ids
         .iter()
         .filter_map(|id| places.iter().enumerate().find(|(_, place)| place.id == *id))
@@ -233,7 +235,7 @@ fn members(
         let next = numbers.len();
         Some(*numbers.entry(set).or_insert(next))
     };
-    chosen
+    let members = chosen
         .iter()
         .map(|&(device, place)| {
             let (limit_a, tie) = limit_and_tie(loaded, place);
@@ -245,7 +247,23 @@ fn members(
                 tie,
             }
         })
-        .collect()
+        .collect();
+    let meters = meters(loaded)
+        .map(|(id, bus)| (id.to_owned(), numbers.get(&sets.find(bus)).copied()))
+        .collect();
+    (members, meters)
+}
+
+/// Every meter with its bus: homes, then shared batteries.
+pub(super) fn meters(loaded: &LoadedScene) -> impl Iterator<Item = (&str, usize)> {
+    let scene = &loaded.scene;
+    let homes = scene.homes.iter().zip(&loaded.refs.homes);
+    let homes = homes.map(|(home, refs)| (home.id.as_str(), refs.bus));
+    let batteries = scene
+        .shared_batteries
+        .iter()
+        .zip(&loaded.refs.shared_batteries);
+    homes.chain(batteries.map(|(battery, refs)| (battery.id.as_str(), refs.bus)))
 }
 
 fn limit_and_tie(loaded: &LoadedScene, place: &Place) -> (f64, bool) {

@@ -13,6 +13,9 @@ use crate::island::{self, Islands, Plan};
 /// Power below which a port counts as drawing nothing, W.
 const NOTHING_W: f64 = 1e-6;
 
+/// Voltage above which a meter says that it has supply, pu.
+const METER_LIVE_PU: f64 = 0.3;
+
 /// The fault of the network that a specification means.
 pub(super) fn fault_of(network: &Network, spec: &FaultSpec) -> Result<Fault, String> {
     let place = match &spec.at {
@@ -155,6 +158,16 @@ impl Plant for TwinPlant<'_> {
                 0.0
             },
         }
+    }
+
+    fn meters(&self) -> Vec<bool> {
+        let network = self.grid.network();
+        let live = |bus: &usize| {
+            let highest = network.bus_voltage(*bus).phase.map(Complex::abs);
+            let highest = highest.into_iter().fold(0.0, f64::max);
+            highest > METER_LIVE_PU * network.bus_base_v(*bus).max(1.0)
+        };
+        self.plan.meter_buses.iter().map(live).collect()
     }
 
     fn fault_a(&self, fault: usize) -> f64 {

@@ -17,8 +17,11 @@
 //! 4. **Restore.** A member of a healthy dead zone whose other side is live asks
 //!    along the dead path what it would pick up and whether all of it is healthy,
 //!    and along the supply path whether that can carry it. Promises bind a zone
-//!    to one restorer at a time. It closes when every answer allows it; where the
-//!    supply carries only a part, the members ahead cut off the rest first.
+//!    to one restorer at a time. It also asks the meters of the zone whether they
+//!    have voltage: where one has, something feeds the zone that the M-LMDs do
+//!    not see, and nobody closes onto it. It closes when every answer allows it;
+//!    where the supply carries only a part, the members ahead cut off the rest
+//!    first.
 //!
 //! A lock holds until the section is released by a person.
 
@@ -106,6 +109,8 @@ pub struct Zone {
     pub name: String,
     /// Members, and the side of each that faces the zone.
     pub members: Vec<(usize, usize)>,
+    /// Meters in it that can be asked.
+    pub meters: Vec<usize>,
 }
 
 /// What never changes in a run.
@@ -117,12 +122,22 @@ pub struct FlisrConfig {
     pub members: Vec<Member>,
     /// Zones.
     pub zones: Vec<Zone>,
+    /// Ids of all meters, those elsewhere included.
+    pub meters: Vec<String>,
 }
 
+/// Meters of a zone that are asked at most.
+const ASKED_METERS: usize = 64;
+
 impl FlisrConfig {
-    /// Derives the zones' member lists from the members.
+    /// Derives the zones' lists from the members and from the meters, each with
+    /// its zone.
     #[must_use]
-    pub fn new(settings: FlisrSettings, members: Vec<Member>) -> Self {
+    pub fn new(
+        settings: FlisrSettings,
+        members: Vec<Member>,
+        meters: Vec<(String, Option<usize>)>,
+    ) -> Self {
         let count = members
             .iter()
             .flat_map(|m| m.zones)
@@ -145,11 +160,24 @@ impl FlisrConfig {
                 .collect();
             zone.name = ids.join("-");
         }
+        for (meter, (_, zone)) in meters.iter().enumerate() {
+            if let Some(zone) = zone.and_then(|zone| zones.get_mut(zone))
+                && zone.meters.len() < ASKED_METERS
+            {
+                zone.meters.push(meter);
+            }
+        }
         Self {
             settings,
             members,
             zones,
+            meters: meters.into_iter().map(|(id, _)| id).collect(),
         }
+    }
+
+    /// Where the radio finds a meter: after all members.
+    fn meter_address(&self, meter: usize) -> usize {
+        self.members.len() + meter
     }
 }
 
@@ -164,6 +192,13 @@ enum Body {
     },
     Ask(Ask),
     Answer(Answer),
+    /// To a meter: has it voltage? With the number of the restoration's question.
+    MeterAsk(u64),
+    /// Of a meter: whether it has.
+    MeterAnswer {
+        number: u64,
+        live: bool,
+    },
     /// A promise is no longer needed.
     Released,
 }
@@ -214,6 +249,8 @@ pub(crate) struct Scope<'a> {
     pub change: Option<EventId>,
     pub config: &'a FlisrConfig,
     pub devices: &'a [DeviceState],
+    /// Whether each meter has voltage; short where nobody measures that.
+    pub meters: &'a [bool],
     pub soe: &'a mut Recorder,
     pub orders: &'a mut Vec<Order>,
 }
@@ -286,6 +323,13 @@ impl Flisr {
     /// Jams the radio or lets it work again.
     pub fn set_jammed(&mut self, jammed: bool) {
         self.radio.jammed = jammed;
+    }
+
+    /// Whether anybody may want to know of meters now.
+    pub(crate) fn asks_meters(&self) -> bool {
+        self.agents
+            .iter()
+            .any(|agent| agent.sides.iter().any(|side| side.dead_since_us.is_some()))
     }
 
     /// Whether a member is locked open at a faulted zone.
@@ -396,6 +440,14 @@ impl Flisr {
     /// Carries out everything that is due.
     pub(crate) fn due(&mut self, scope: &mut Scope<'_>) {
         for (from, to, body) in self.radio.receive(scope.now_us) {
+            if let Some(meter) = to.checked_sub(self.agents.len()) {
+                // A meter has its own small store: it answers without supply.
+                if let (Body::MeterAsk(number), Some(&live)) = (body, scope.meters.get(meter)) {
+                    let answer = Body::MeterAnswer { number, live };
+                    self.radio.send(scope.now_us, to, from, answer);
+                }
+                continue;
+            }
             match body {
                 Body::Report(report) => self.take_report(from, to, report, scope),
                 Body::Vote {
@@ -405,6 +457,10 @@ impl Flisr {
                 } => self.take_vote(from, to, (zone, sent_us), verdict, scope),
                 Body::Ask(ask) => self.take_ask(from, to, ask, scope),
                 Body::Answer(answer) => self.take_answer(from, to, answer, scope),
+                Body::MeterAsk(_) => {}
+                Body::MeterAnswer { number, live } => {
+                    self.take_meter(from, to, (number, live), scope);
+                }
                 Body::Released => {
                     let promise = &mut self.agents[to].promise;
                     if promise.is_some_and(|p| p.to == from) {

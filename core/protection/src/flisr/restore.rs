@@ -14,6 +14,9 @@ const SOON_US: u64 = 1_000_000;
 /// Head start of each tie over the next, us.
 const TURN_US: u64 = 600_000;
 
+/// How long meters are waited for that do not answer, us.
+const METERS_US: u64 = 1_500_000;
+
 /// Questions a member relays at a time at most; older ones are dropped.
 const RELAYS: usize = 32;
 
@@ -91,6 +94,21 @@ pub(super) struct Restore {
     refusals: u32,
 }
 
+/// What the meters of the dead zone say.
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
+struct Meters {
+    /// Number of the question to them.
+    number: u64,
+    /// Not heard of yet.
+    waiting: BTreeSet<usize>,
+    /// Without voltage.
+    dead: usize,
+    /// The first that has voltage.
+    live: Option<usize>,
+    /// Silent ones are waited for until then, us.
+    until_us: u64,
+}
+
 #[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 struct Run {
     /// Number of the open question.
@@ -105,6 +123,7 @@ struct Run {
     own_a: f64,
     spare_a: f64,
     supply: bool,
+    meters: Meters,
     refused: Option<(usize, Refusal)>,
     event: EventId,
 }
@@ -119,10 +138,25 @@ impl Restore {
 
     pub fn next_us(&self) -> Option<u64> {
         match &self.run {
-            Some(run) => Some(run.until_us),
+            Some(run) if run.meters.waiting.is_empty() => Some(run.until_us),
+            Some(run) => Some(run.until_us.min(run.meters.until_us)),
             None => self.not_before_us,
         }
     }
+}
+
+/// Who else was heard before closing.
+fn heard(meters: &Meters, beyond: Vec<usize>, scope: &Scope<'_>) -> String {
+    let mut text = String::new();
+    if meters.dead > 0 {
+        let plural = if meters.dead == 1 { "" } else { "s" };
+        text = format!(", {} meter{plural} without voltage", meters.dead);
+    }
+    if !beyond.is_empty() {
+        let names = scope.names(beyond.into_iter());
+        text.push_str(&format!(", beyond it answered {names}"));
+    }
+    text
 }
 
 impl Flisr {
@@ -140,6 +174,12 @@ impl Flisr {
                 self.end(i, Some(false), scope);
             } else if run.kind == Kind::Cut && run.waiting.is_empty() {
                 self.close(i, scope);
+            } else if !run.meters.waiting.is_empty() && now >= run.meters.until_us {
+                // Silence of a meter says nothing.
+                if let Some(run) = &mut self.agents[i].restore.run {
+                    run.meters.waiting.clear();
+                }
+                self.advance(i, scope);
             }
             return;
         }
@@ -219,11 +259,56 @@ impl Flisr {
             own_a,
             spare_a: f64::INFINITY,
             supply: false,
+            meters: Meters::default(),
             refused: None,
             event,
         });
         self.ask(i, &others, (number, zone, Kind::Reach), scope);
+        self.ask_meters(i, zone, number, scope);
         self.advance(i, scope);
+    }
+
+    fn ask_meters(&mut self, i: usize, zone: usize, number: u64, scope: &Scope<'_>) {
+        let meters = &scope.config.zones[zone].meters;
+        let asked = meters.iter().filter(|meter| **meter < scope.meters.len());
+        let waiting: BTreeSet<usize> = asked.copied().collect();
+        for &meter in &waiting {
+            let address = scope.config.meter_address(meter);
+            let ask = Body::MeterAsk(number);
+            self.radio.send(scope.now_us, i, address, ask);
+        }
+        if let Some(run) = &mut self.agents[i].restore.run {
+            run.meters = Meters {
+                number,
+                waiting,
+                until_us: scope.now_us + METERS_US,
+                ..Meters::default()
+            };
+        }
+    }
+
+    /// A meter of the dead zone has answered.
+    pub(super) fn take_meter(
+        &mut self,
+        from: usize,
+        to: usize,
+        (number, live): (u64, bool),
+        scope: &mut Scope<'_>,
+    ) {
+        let meter = from.checked_sub(self.agents.len());
+        let run = self.agents[to].restore.run.as_mut();
+        let (Some(meter), Some(run)) = (meter, run) else {
+            return;
+        };
+        if run.meters.number != number || !run.meters.waiting.remove(&meter) {
+            return;
+        }
+        if live {
+            run.meters.live.get_or_insert(meter);
+        } else {
+            run.meters.dead += 1;
+        }
+        self.advance(to, scope);
     }
 
     fn next_number(&mut self, i: usize) -> u64 {
@@ -259,7 +344,17 @@ impl Flisr {
             self.end(i, Some(why.soon), scope);
             return;
         }
-        if !run.waiting.is_empty() {
+        if let Some(meter) = run.meters.live {
+            let zone = scope.config.members[i].zones[run.dead_side].unwrap_or_default();
+            let text = format!(
+                "stays open: meter {} has voltage: zone {} is fed from elsewhere",
+                scope.config.meters[meter], scope.config.zones[zone].name
+            );
+            self.say_once(i, run.event, text, scope);
+            self.end(i, Some(false), scope);
+            return;
+        }
+        if !run.waiting.is_empty() || !run.meters.waiting.is_empty() {
             return;
         }
         match run.kind {
@@ -365,11 +460,7 @@ impl Flisr {
         let text = format!(
             "closes: zone {} agreed healthy{}; {:.0} A expected, {:.0} A allowed",
             scope.config.zones[zone].name,
-            if beyond.is_empty() {
-                String::new()
-            } else {
-                format!(", beyond it answered {}", scope.names(beyond.into_iter()))
-            },
+            heard(&run.meters, beyond, scope),
             factor * (run.own_a + run.loads.values().sum::<f64>()),
             run.spare_a
         );

@@ -106,7 +106,11 @@ fn case(loss_permille: u32, seed: u64, limit_a: f64) -> Case {
         retry_ms: 8_000,
         pickup_factor: 1.0,
     };
-    let config = FlisrConfig::new(settings, members.collect());
+    // A meter at every bus with load.
+    toy.meters = ZONES.to_vec();
+    let meters = ZONES.iter().enumerate();
+    let meters = meters.map(|(zone, bus)| (format!("I{bus}"), Some(zone)));
+    let config = FlisrConfig::new(settings, members.collect(), meters.collect());
     let flisr = Flisr::new(&config, seed);
     protection.areas.push((config, flisr));
     Case {
@@ -231,6 +235,44 @@ fn without_evidence_nothing_is_closed() {
         assert!(case.live(bus), "{bus}\n{story}");
     }
     assert!(!case.live(2));
+}
+
+#[test]
+fn nobody_closes_onto_a_zone_in_which_a_meter_has_voltage() {
+    let mut case = case(50, 13, 400.0);
+    // What the M-LMDs around bus 3 cannot see: its meter is fed from elsewhere.
+    let zone = ZONES.iter().position(|&bus| bus == 3).expect("a zone");
+    case.toy.meters[zone] = 5;
+    case.run(5);
+    case.fault("F1", 2, 300);
+    case.run(40);
+    let story = case.story();
+    assert!(!case.live(3) && !case.closed("T1"), "{story}");
+    assert!(story.contains("meter I3 has voltage"), "{story}");
+    // The zone beside it is restored, with its meter's word for it.
+    assert!(
+        case.live(8) && story.contains("1 meter without voltage"),
+        "{story}"
+    );
+    // Once the meter is dead as well, so is the doubt.
+    case.toy.meters[zone] = 3;
+    case.run(30);
+    assert!(case.live(3), "{}", case.story());
+}
+
+#[test]
+fn where_meters_cannot_be_asked_restoration_goes_on() {
+    let mut case = case(0, 1, 400.0);
+    // The plant speaks for none of them.
+    case.toy.meters.truncate(0);
+    case.run(5);
+    case.fault("F1", 2, 300);
+    case.run(60);
+    let story = case.story();
+    for bus in [1, 3, 4, 5, 6, 8] {
+        assert!(case.live(bus), "{bus}\n{story}");
+    }
+    assert!(!story.contains("without voltage"), "{story}");
 }
 
 #[test]
