@@ -32,7 +32,7 @@ pub const IMPORT_BUDGET_BYTES: usize = 96 * 1024;
 pub const MAX_CARRIED: usize = 512;
 /// Most accounts one decision may list.
 pub const MAX_LISTED: usize = 256;
-/// Most lots of other clusters one account may hold.
+/// Most lots of other clusters one account may hold; older ones of one plant become one.
 pub const MAX_CLAIMS: usize = 1_024;
 /// Most answers to contract decisions a cluster keeps in its flows.
 pub const MAX_VOTES: usize = 8;

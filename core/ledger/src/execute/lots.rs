@@ -1,14 +1,34 @@
 //! Lots of energy between clusters: who may send one, what its trade is worth on
 //! either ledger, and where what was not sold waits.
 
+use std::collections::BTreeMap;
+
 use gridloom_market::{MoneyLine, Reason};
-use gridloom_units::{AccountId, EnergyWh, MoneyNanoEur};
+use gridloom_units::{AccountId, EnergyType, EnergyWh, MoneyNanoEur};
 
 use super::{Executor, Refusal};
 use crate::cross::{Cargo, Lot, LotTerms, MAX_CLAIMS};
 use crate::genesis::ClusterRoles;
 use crate::receipt::Receipt;
 use crate::state::{Account, StateKey, StateValue};
+
+/// Makes room in a full list: the oldest lots of one plant and type become one,
+/// of the newer of their slots. What each was stands in its block. `false` when
+/// no two are of one plant.
+fn fold_oldest(claims: &mut Vec<Lot>) -> bool {
+    let mut first: BTreeMap<(u32, AccountId, EnergyType), usize> = BTreeMap::new();
+    let repeated = claims.iter().enumerate().find_map(|(at, lot)| {
+        let earlier = first.insert((lot.cluster, lot.plant, lot.kind), at)?;
+        Some((earlier, at))
+    });
+    let Some((earlier, at)) = repeated else {
+        return false;
+    };
+    let newer = claims.remove(at);
+    claims[earlier].wh += newer.wh;
+    claims[earlier].slot = claims[earlier].slot.max(newer.slot);
+    true
+}
 
 impl Executor<'_> {
     /// Surplus of a settled slot for a consumer in another cluster.
@@ -67,8 +87,10 @@ impl Executor<'_> {
             return Err(format!("there is no participant {to}"));
         }
         let mut claims = self.view.claims(to).cloned().unwrap_or_default();
-        if claims.len() >= MAX_CLAIMS {
-            return Err(format!("the account holds {MAX_CLAIMS} lots already"));
+        if claims.len() >= MAX_CLAIMS && !fold_oldest(&mut claims) {
+            return Err(format!(
+                "the account holds lots of {MAX_CLAIMS} plants already"
+            ));
         }
         let claimed: EnergyWh = claims.iter().map(|lot| lot.wh).sum();
         let bought = self.view.bill(to).map_or(0, |bill| {
@@ -216,5 +238,29 @@ impl Executor<'_> {
             self.view
                 .put(StateKey::Surplus(slot), StateValue::Surplus(surplus));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_lots_of_one_plant_become_one_and_no_energy_is_lost() {
+        let lot = |plant: u8, slot: u32, wh| Lot {
+            cluster: 1,
+            plant: AccountId([plant; 32]),
+            kind: EnergyType::Solar,
+            slot,
+            wh,
+        };
+        let mut claims = vec![lot(1, 1, 10), lot(2, 1, 20), lot(1, 2, 5), lot(2, 9, 7)];
+        assert!(fold_oldest(&mut claims));
+        assert_eq!(claims, [lot(1, 2, 15), lot(2, 1, 20), lot(2, 9, 7)]);
+        assert!(fold_oldest(&mut claims));
+        assert_eq!(claims, [lot(1, 2, 15), lot(2, 9, 27)]);
+        // Nothing is left to fold: two plants are two lots.
+        assert!(!fold_oldest(&mut claims));
+        assert_eq!(claims.iter().map(|lot| lot.wh).sum::<EnergyWh>(), 42);
     }
 }
