@@ -34,6 +34,8 @@ pub enum Preset {
     Fabric,
     /// Known signers in turn.
     Authority,
+    /// Group 2: seven elected nodes vote, two simulate first, the others follow.
+    Neo,
     /// Group 2: a committee drawn by stake votes on each block.
     Algorand,
     /// Group 3 as the paper has it: proof of work.
@@ -52,7 +54,7 @@ struct Make {
     on_chain: bool,
 }
 
-const MAKES: [Make; 8] = [
+const MAKES: [Make; 9] = [
     Make {
         preset: Preset::Gridloom,
         group: "1",
@@ -75,6 +77,12 @@ const MAKES: [Make; 8] = [
         preset: Preset::Authority,
         group: "1",
         codes: "N2 D1 C2 PoA I2 U1",
+        on_chain: true,
+    },
+    Make {
+        preset: Preset::Neo,
+        group: "2",
+        codes: "N1 D1 C3 A4 I1 U2",
         on_chain: true,
     },
     Make {
@@ -223,8 +231,9 @@ fn row(args: &RaceArgs, make: &Make) -> Result<Row> {
         POINTER_BYTES
     };
     let outcome = match make.preset {
-        Preset::Gridloom => return ledgers(args, make, 4),
-        Preset::Flat => return ledgers(args, make, 0),
+        Preset::Gridloom => return ledgers(args, make, 4, 4),
+        Preset::Flat => return ledgers(args, make, 0, u32::from(n)),
+        Preset::Neo => return elected(args, make),
         Preset::Fabric => endorsed(model(args, Family::CrashFault, n, 2_000, bytes)),
         Preset::Authority => model(args, Family::Authority, n, 5_000, bytes),
         Preset::Algorand => model(args, Family::Delegated, n, 3_000, bytes),
@@ -302,20 +311,42 @@ fn of_model(args: &RaceArgs, make: &Make, nodes: u64, outcome: &Outcome) -> Row 
     }
 }
 
+/// Nodes that are elected to vote.
+const ELECTED: u16 = 7;
+
+/// An elected set votes with the project's own engine; every transaction is
+/// simulated and compared first, and every block sent to the nodes that follow.
+fn elected(args: &RaceArgs, make: &Make) -> Result<Row> {
+    let voters = ELECTED.min(args.nodes);
+    let row = ledgers(args, make, 0, u32::from(voters))?;
+    let followers = u64::from(args.nodes - voters);
+    let readings = f64::from(args.homes) * args.hours as f64 * 3.6e6 / READING_MS as f64;
+    let simulated = ENDORSERS as f64 * 2.0;
+    let blocks = args.hours as f64 * 3.6e6 / BLOCK_MS as f64;
+    let followed = blocks * followers as f64;
+    Ok(Row {
+        nodes: u64::from(args.nodes),
+        messages_per_reading: row.messages_per_reading + simulated + followed / readings,
+        sent_mb: row.sent_mb
+            + readings * simulated * READING_BYTES as f64 / 1e6
+            + row.stored_mb_per_node * followers as f64,
+        energy_kwh: NODE_W * f64::from(args.nodes) * args.hours as f64 / 1e3,
+        ..row
+    })
+}
+
+/// Time between blocks of the project's own ledgers, ms.
+const BLOCK_MS: u64 = 15_000;
+
 /// The project's own ledgers: blocks, execution, certificates, root.
-fn ledgers(args: &RaceArgs, make: &Make, clusters: u32) -> Result<Row> {
-    let validators = if clusters > 0 {
-        4
-    } else {
-        u32::from(args.nodes)
-    };
+fn ledgers(args: &RaceArgs, make: &Make, clusters: u32, validators: u32) -> Result<Row> {
     let point = run_ledgers(&ScaleSetting {
         clusters,
         validators,
         root_validators: 4,
         meters: args.homes,
         reading_ms: READING_MS,
-        block_ms: 15_000,
+        block_ms: BLOCK_MS,
         kbit_per_s: 0,
         propose_ms: 1_500,
         measured_ms: args.hours * 3_600_000,
@@ -394,7 +425,7 @@ fn table(args: &RaceArgs, rows: &[Row]) {
         ));
     }
     output::line(&format!(
-        "\ngridloom and flat run the project's own engine with execution; the others are models of \
+        "\ngridloom, flat and neo run the project's own engine with execution; the others are models of \
          their family on links of the same delays (10 to 60 ms), without execution. Energy: {NODE_W} \
          W per node that votes, {MINER_W} W per node that computes. Groups and codes: the paper's \
          Table 1."
