@@ -1,21 +1,21 @@
 //! Restoration: questions along the dead path and along the supply path,
 //! promises, cutting off what cannot be carried, closing.
 
+mod meters;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{Body, Flisr, Order, Scope};
 use crate::soe::{EventId, SoeKind};
+use meters::{Meters, heard};
 
 /// Time after which a neighbour that had not agreed yet is asked again, us.
 const SOON_US: u64 = 1_000_000;
 
 /// Head start of each tie over the next, us.
 const TURN_US: u64 = 600_000;
-
-/// How long meters are waited for that do not answer, us.
-const METERS_US: u64 = 1_500_000;
 
 /// Questions a member relays at a time at most; older ones are dropped.
 const RELAYS: usize = 32;
@@ -94,21 +94,6 @@ pub(super) struct Restore {
     refusals: u32,
 }
 
-/// What the meters of the dead zone say.
-#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
-struct Meters {
-    /// Number of the question to them.
-    number: u64,
-    /// Not heard of yet.
-    waiting: BTreeSet<usize>,
-    /// Without voltage.
-    dead: usize,
-    /// The first that has voltage.
-    live: Option<usize>,
-    /// Silent ones are waited for until then, us.
-    until_us: u64,
-}
-
 #[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 struct Run {
     /// Number of the open question.
@@ -143,20 +128,6 @@ impl Restore {
             None => self.not_before_us,
         }
     }
-}
-
-/// Who else was heard before closing.
-fn heard(meters: &Meters, beyond: Vec<usize>, scope: &Scope<'_>) -> String {
-    let mut text = String::new();
-    if meters.dead > 0 {
-        let plural = if meters.dead == 1 { "" } else { "s" };
-        text = format!(", {} meter{plural} without voltage", meters.dead);
-    }
-    if !beyond.is_empty() {
-        let names = scope.names(beyond.into_iter());
-        text.push_str(&format!(", beyond it answered {names}"));
-    }
-    text
 }
 
 impl Flisr {
@@ -266,49 +237,6 @@ impl Flisr {
         self.ask(i, &others, (number, zone, Kind::Reach), scope);
         self.ask_meters(i, zone, number, scope);
         self.advance(i, scope);
-    }
-
-    fn ask_meters(&mut self, i: usize, zone: usize, number: u64, scope: &Scope<'_>) {
-        let meters = &scope.config.zones[zone].meters;
-        let asked = meters.iter().filter(|meter| **meter < scope.meters.len());
-        let waiting: BTreeSet<usize> = asked.copied().collect();
-        for &meter in &waiting {
-            let address = scope.config.meter_address(meter);
-            let ask = Body::MeterAsk(number);
-            self.radio.send(scope.now_us, i, address, ask);
-        }
-        if let Some(run) = &mut self.agents[i].restore.run {
-            run.meters = Meters {
-                number,
-                waiting,
-                until_us: scope.now_us + METERS_US,
-                ..Meters::default()
-            };
-        }
-    }
-
-    /// A meter of the dead zone has answered.
-    pub(super) fn take_meter(
-        &mut self,
-        from: usize,
-        to: usize,
-        (number, live): (u64, bool),
-        scope: &mut Scope<'_>,
-    ) {
-        let meter = from.checked_sub(self.agents.len());
-        let run = self.agents[to].restore.run.as_mut();
-        let (Some(meter), Some(run)) = (meter, run) else {
-            return;
-        };
-        if run.meters.number != number || !run.meters.waiting.remove(&meter) {
-            return;
-        }
-        if live {
-            run.meters.live.get_or_insert(meter);
-        } else {
-            run.meters.dead += 1;
-        }
-        self.advance(to, scope);
     }
 
     fn next_number(&mut self, i: usize) -> u64 {
