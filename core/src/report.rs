@@ -116,6 +116,8 @@ pub struct LedgerSummary {
     pub deepest_reorganisation: u64,
     /// Transactions whose simulated results differed; they were not ordered.
     pub differing: u64,
+    /// Transactions that were not taken: no room, or too few nodes to simulate them.
+    pub not_taken: u64,
     /// Bytes one node keeps in blocks and certificates.
     pub chain_bytes: u64,
     /// Bytes in a store outside.
@@ -148,6 +150,7 @@ fn ledger(group: &LedgerGroup, name: &str, makings: &Makings, lags: &RecordLags)
         orphans: figures.orphans,
         deepest_reorganisation: figures.deepest_reorganisation,
         differing: figures.differing,
+        not_taken: figures.overflow + figures.unendorsed,
         chain_bytes: kept.chain_bytes,
         outside_bytes: kept.outside_bytes,
         first_kept: chain.map_or(1, LedgerChain::first_kept),

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use gridloom_consensus::LinkConfig;
 use gridloom_consensus::compare::{Family, Load, Outcome, Setting, compare};
 use gridloom_ledger::scale::{ScaleSetting, run as run_ledgers};
+use gridloom_model::scene::{DataPlace, Execution, Preset as Named, TechnologySpec};
 use serde::Serialize;
 
 use super::output;
@@ -22,6 +23,9 @@ const NODE_W: f64 = 5.0;
 const MINER_W: f64 = 200.0;
 /// Endorsers that simulate each transaction before it is ordered, and compare.
 const ENDORSERS: u64 = 2;
+
+/// There and back to the slowest of them, ms: twice the longest delay of [`links`].
+const ASKED_MS: u64 = 120;
 
 /// A ledger configuration with a name (paper Table 1, groups of its presets).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -46,70 +50,26 @@ pub enum Preset {
     Quarkchain,
 }
 
-/// What a preset is made of, in the paper's codes.
-struct Make {
-    preset: Preset,
-    group: &'static str,
-    codes: &'static str,
-    on_chain: bool,
-}
+impl Preset {
+    /// What a scene calls it: its parts are in one place.
+    fn parts(self) -> TechnologySpec {
+        match self {
+            Self::Gridloom | Self::Flat => Named::Gridloom,
+            Self::Fabric => Named::Fabric,
+            Self::Authority => Named::Authority,
+            Self::Neo => Named::Neo,
+            Self::Algorand => Named::Algorand,
+            Self::Ethereum => Named::Ethereum,
+            Self::EthereumStake => Named::EthereumStake,
+            Self::Quarkchain => Named::Quarkchain,
+        }
+        .parts()
+    }
 
-const MAKES: [Make; 9] = [
-    Make {
-        preset: Preset::Gridloom,
-        group: "1",
-        codes: "N2 D1 C2 A4 I2 U1",
-        on_chain: true,
-    },
-    Make {
-        preset: Preset::Flat,
-        group: "1",
-        codes: "N2 D1 C2 A4 I2 U1",
-        on_chain: true,
-    },
-    Make {
-        preset: Preset::Fabric,
-        group: "1",
-        codes: "N2 D2 C2 A5 I2 U2",
-        on_chain: false,
-    },
-    Make {
-        preset: Preset::Authority,
-        group: "1",
-        codes: "N2 D1 C2 PoA I2 U1",
-        on_chain: true,
-    },
-    Make {
-        preset: Preset::Neo,
-        group: "2",
-        codes: "N1 D1 C3 A4 I1 U2",
-        on_chain: true,
-    },
-    Make {
-        preset: Preset::Algorand,
-        group: "2",
-        codes: "N1 D1 C3 A3 I1 U1",
-        on_chain: true,
-    },
-    Make {
-        preset: Preset::Ethereum,
-        group: "3",
-        codes: "N1 D1 C1 A1 I1 U1",
-        on_chain: true,
-    },
-    Make {
-        preset: Preset::EthereumStake,
-        group: "3",
-        codes: "N1 D1 C1 A2 I1 U1",
-        on_chain: true,
-    },
-    Make {
-        preset: Preset::Quarkchain,
-        group: "3",
-        codes: "N1 D1 C1 A1 I1 U1",
-        on_chain: true,
-    },
-];
+    fn on_chain(self) -> bool {
+        self.parts().data == DataPlace::OnChain
+    }
+}
 
 /// Arguments of `race`.
 #[derive(Args)]
@@ -141,8 +101,8 @@ pub struct RaceArgs {
 #[derive(Serialize)]
 struct Row {
     preset: String,
-    group: &'static str,
-    codes: &'static str,
+    group: u8,
+    codes: String,
     nodes: u64,
     finality_p50_s: f64,
     finality_p99_s: f64,
@@ -169,9 +129,9 @@ pub fn run(args: &RaceArgs) -> Result<ExitCode> {
         bail!("a race needs 4 to 100 --nodes and 4 to 10000 --homes");
     }
     let mut rows = Vec::new();
-    for make in &MAKES {
-        if args.presets.is_empty() || args.presets.contains(&make.preset) {
-            rows.push(row(args, make)?);
+    for preset in Preset::value_variants() {
+        if args.presets.is_empty() || args.presets.contains(preset) {
+            rows.push(row(args, *preset)?);
         }
     }
     if args.json {
@@ -223,29 +183,33 @@ fn model(args: &RaceArgs, family: Family, nodes: u16, block_ms: u64, bytes: u64)
     compare(&setting, &load(args, bytes))
 }
 
-fn row(args: &RaceArgs, make: &Make) -> Result<Row> {
+fn row(args: &RaceArgs, preset: Preset) -> Result<Row> {
     let n = args.nodes;
-    let bytes = if make.on_chain {
+    let bytes = if preset.on_chain() {
         READING_BYTES
     } else {
         POINTER_BYTES
     };
-    let outcome = match make.preset {
-        Preset::Gridloom => return ledgers(args, make, 4, 4),
-        Preset::Flat => return ledgers(args, make, 0, u32::from(n)),
-        Preset::Neo => return elected(args, make),
-        Preset::Fabric => endorsed(model(args, Family::CrashFault, n, 2_000, bytes)),
+    let outcome = match preset {
+        Preset::Gridloom => return ledgers(args, preset, 4, 4),
+        Preset::Flat => return ledgers(args, preset, 0, u32::from(n)),
+        Preset::Neo => return elected(args, preset),
+        Preset::Fabric => model(args, Family::CrashFault, n, 2_000, bytes),
         Preset::Authority => model(args, Family::Authority, n, 5_000, bytes),
         Preset::Algorand => model(args, Family::Delegated, n, 3_000, bytes),
         Preset::Ethereum => model(args, Family::Work, n, 13_000, bytes),
         Preset::EthereumStake => model(args, Family::Stake, n, 12_000, bytes),
         Preset::Quarkchain => sharded(args, bytes),
     };
-    Ok(of_model(args, make, u64::from(n), &outcome))
+    let compared = preset.parts().execution != Execution::Deterministic;
+    let outcome = if compared { endorsed(outcome) } else { outcome };
+    Ok(of_model(args, preset, u64::from(n), &outcome))
 }
 
 /// Every transaction is simulated by endorsers first: asked and answered.
 fn endorsed(mut outcome: Outcome) -> Outcome {
+    outcome.finality_p50_ms += ASKED_MS;
+    outcome.finality_p99_ms += ASKED_MS;
     outcome.messages += outcome.offered * ENDORSERS * 2;
     outcome.bytes += outcome.offered * ENDORSERS * 2 * READING_BYTES;
     outcome
@@ -285,13 +249,13 @@ fn sharded(args: &RaceArgs, bytes: u64) -> Outcome {
     }
 }
 
-fn of_model(args: &RaceArgs, make: &Make, nodes: u64, outcome: &Outcome) -> Row {
+fn of_model(args: &RaceArgs, preset: Preset, nodes: u64, outcome: &Outcome) -> Row {
     let seconds = args.hours as f64 * 3_600.0;
     let offered = outcome.offered.max(1) as f64;
     Row {
-        preset: name(make.preset),
-        group: make.group,
-        codes: make.codes,
+        preset: name(preset),
+        group: preset.parts().group(),
+        codes: preset.parts().codes(),
         nodes,
         finality_p50_s: outcome.finality_p50_ms as f64 / 1e3,
         finality_p99_s: outcome.finality_p99_ms as f64 / 1e3,
@@ -303,7 +267,7 @@ fn of_model(args: &RaceArgs, make: &Make, nodes: u64, outcome: &Outcome) -> Row 
         orphans: outcome.orphans,
         deepest_reorganisation: outcome.deepest_reorganisation,
         stored_mb_per_node: outcome.storage_bytes as f64 / 1e6,
-        outside_mb: if make.on_chain {
+        outside_mb: if preset.on_chain() {
             0.0
         } else {
             offered * READING_BYTES as f64 / 1e6
@@ -316,9 +280,9 @@ const ELECTED: u16 = 7;
 
 /// An elected set votes with the project's own engine; every transaction is
 /// simulated and compared first, and every block sent to the nodes that follow.
-fn elected(args: &RaceArgs, make: &Make) -> Result<Row> {
+fn elected(args: &RaceArgs, preset: Preset) -> Result<Row> {
     let voters = ELECTED.min(args.nodes);
-    let row = ledgers(args, make, 0, u32::from(voters))?;
+    let row = ledgers(args, preset, 0, u32::from(voters))?;
     let followers = u64::from(args.nodes - voters);
     let readings = f64::from(args.homes) * args.hours as f64 * 3.6e6 / READING_MS as f64;
     let simulated = ENDORSERS as f64 * 2.0;
@@ -326,6 +290,8 @@ fn elected(args: &RaceArgs, make: &Make) -> Result<Row> {
     let followed = blocks * followers as f64;
     Ok(Row {
         nodes: u64::from(args.nodes),
+        finality_p50_s: row.finality_p50_s + ASKED_MS as f64 / 1e3,
+        finality_p99_s: row.finality_p99_s + ASKED_MS as f64 / 1e3,
         messages_per_reading: row.messages_per_reading + simulated + followed / readings,
         sent_mb: row.sent_mb
             + readings * simulated * READING_BYTES as f64 / 1e6
@@ -339,7 +305,7 @@ fn elected(args: &RaceArgs, make: &Make) -> Result<Row> {
 const BLOCK_MS: u64 = 15_000;
 
 /// The project's own ledgers: blocks, execution, certificates, root.
-fn ledgers(args: &RaceArgs, make: &Make, clusters: u32, validators: u32) -> Result<Row> {
+fn ledgers(args: &RaceArgs, preset: Preset, clusters: u32, validators: u32) -> Result<Row> {
     let point = run_ledgers(&ScaleSetting {
         clusters,
         validators,
@@ -357,9 +323,9 @@ fn ledgers(args: &RaceArgs, make: &Make, clusters: u32, validators: u32) -> Resu
     let offered = point.offered_per_s * seconds;
     let nodes = u64::from(validators) * u64::from(clusters.max(1)) + 4 * u64::from(clusters.min(1));
     Ok(Row {
-        preset: name(make.preset),
-        group: make.group,
-        codes: make.codes,
+        preset: name(preset),
+        group: preset.parts().group(),
+        codes: preset.parts().codes(),
         nodes,
         finality_p50_s: point.finality_p50_ms as f64 / 1e3,
         finality_p99_s: point.finality_p99_ms as f64 / 1e3,

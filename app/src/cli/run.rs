@@ -272,6 +272,12 @@ fn print_summary(s: &Summary, wall_s: f64) {
         "meters and losses against feeder head: {:.5} % off",
         s.meter_residual_pct
     ));
+    print_books(s);
+}
+
+/// Ledgers, market, messages, alarms.
+fn print_books(s: &Summary) {
+    let line = output::line;
     line("");
     line("ledger        height  validators  transactions   messages  fork");
     for ledger in &s.ledgers {
@@ -340,6 +346,12 @@ fn print_ledgers(s: &Summary) {
         line(&format!(
             "  {}: {} transactions were not ordered because simulated results differed",
             ledger.id, ledger.differing
+        ));
+    }
+    for ledger in s.ledgers.iter().filter(|ledger| ledger.not_taken > 0) {
+        line(&format!(
+            "  {}: {} transactions were not taken: no room, or too few nodes to simulate them",
+            ledger.id, ledger.not_taken
         ));
     }
 }

@@ -118,7 +118,7 @@ fn serve(
             said: said.iter().map(encoded).collect::<Result<_>>()?,
             height,
         };
-        wire::write(line.get_mut(), &answer)?;
+        wire::write(line.get_mut(), &answer).context("the run is gone")?;
         if height / 100 > told / 100 {
             told = height;
             tell(height);

@@ -28,6 +28,8 @@ use self::wire::{Begin, FromNode, Heard, ToNode, VERSION, proof_bytes};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Handshakes that may wait for the run.
 const WAITING: usize = 16;
+/// Handshakes under way at most; who comes then is refused.
+const HANDSHAKES: usize = 16;
 /// Ticks in which a validator must have been given away.
 const TICKS_TO_BEGIN: u32 = 3;
 
@@ -81,12 +83,25 @@ impl RemoteHost {
         std::thread::Builder::new()
             .name("validators".into())
             .spawn(move || {
+                let busy = Arc::new(());
                 for stream in listener.incoming().flatten() {
+                    if Arc::strong_count(&busy) > HANDSHAKES {
+                        tracing::warn!("refused: {HANDSHAKES} handshakes are under way");
+                        continue;
+                    }
                     let (places, sender) = (Arc::clone(&places), sender.clone());
+                    let one = Arc::clone(&busy);
                     // A handshake has its own time limit, so it has its own thread.
-                    let _ = std::thread::Builder::new()
-                        .name("handshake".into())
-                        .spawn(move || welcome(stream, &places, &sender));
+                    let started =
+                        std::thread::Builder::new()
+                            .name("handshake".into())
+                            .spawn(move || {
+                                welcome(stream, &places, &sender);
+                                drop(one);
+                            });
+                    if let Err(error) = started {
+                        tracing::warn!("no thread for a handshake: {error}");
+                    }
                 }
             })
             .context("cannot start a thread")?;
@@ -136,7 +151,11 @@ impl RemoteHost {
             self.told = head.0;
         }
         if tick < head || tick.0 <= self.told {
-            // An earlier tick again: what was said then is in the input log.
+            // An earlier tick again: what was said then is in the input log, and
+            // what was heard then was told.
+            for joined in &self.joined {
+                let _ = twin.take_outward(joined.ledger, joined.node);
+            }
             return;
         }
         self.told = tick.0;
@@ -291,7 +310,8 @@ fn tell(joined: &mut Joined, twin: &mut Twin) -> Result<(), String> {
     joined.asked = false;
     let until_us = twin.time().0 * 1_000;
     let mut outward = std::mem::take(&mut joined.held);
-    outward.extend(twin.take_outward(joined.ledger, joined.node));
+    let fresh = twin.take_outward(joined.ledger, joined.node);
+    outward.extend(fresh.ok_or("more reached it than could be carried")?);
     let mut held = Vec::new();
     let what = if joined.begun {
         ToNode::Tick {

@@ -138,6 +138,13 @@ pub struct NetworkCounters {
     pub bytes: u64,
 }
 
+/// Folds a number into the running trace of a group's events (splitmix64's finaliser).
+pub(crate) fn fold(trace: u64, part: u64) -> u64 {
+    let mut z = trace ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z ^ (z >> 27)
+}
+
 /// Lines kept of the message log.
 pub const LOG_LINES: usize = 256;
 /// Most events that may be under way.

@@ -54,7 +54,7 @@ fn tick(group: &mut Cluster<TestChain>, all: &mut [Elsewhere], end_ms: u64) {
     }
     group.advance(SimTime(end_ms));
     for elsewhere in all {
-        let out = group.take_outward(elsewhere.who);
+        let out = group.take_outward(elsewhere.who).unwrap();
         let messages = out.into_iter().map(|o| (o.at, o.from, o.message));
         elsewhere.said = elsewhere.node.advance(messages, end_ms * 1_000);
     }

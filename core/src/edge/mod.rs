@@ -11,6 +11,7 @@ mod store;
 mod uplink;
 
 pub(crate) use deliver::repeat_reports;
+pub(crate) use stats::p95;
 pub use stats::{Step, StepFigures, Steps};
 pub use store::{Aggregator, Cloud, Mailbox, Outbox};
 pub use uplink::{GridState, Strategy, Uplink};

@@ -40,11 +40,16 @@ impl StepFigures {
     /// 95th percentile of the kept latencies, ms (nearest rank).
     #[must_use]
     pub fn p95_ms(&self) -> Option<u64> {
-        let mut sorted = self.recent_ms.clone();
-        sorted.sort_unstable();
-        let rank = (sorted.len() * 95).div_ceil(100);
-        sorted.get(rank.checked_sub(1)?).copied()
+        p95(&self.recent_ms)
     }
+}
+
+/// 95th percentile (nearest rank); `None` of nothing.
+pub(crate) fn p95(values: &[u64]) -> Option<u64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    let rank = (sorted.len() * 95).div_ceil(100);
+    sorted.get(rank.checked_sub(1)?).copied()
 }
 
 /// All five steps.

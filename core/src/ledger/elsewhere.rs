@@ -153,11 +153,13 @@ impl Twin {
         group.group.voters()?.handover(node)
     }
 
-    /// What reached a validator elsewhere since the last call.
-    pub fn take_outward(&mut self, ledger: u32, node: PeerIndex) -> Vec<Outward<LedgerChain>> {
-        let group = self.group(ledger);
-        group
-            .and_then(|mut group| Some(group.group.voters()?.take_outward(node)))
-            .unwrap_or_default()
+    /// What reached a validator elsewhere since the last call; `None` when some
+    /// of it was lost, or there is no such validator.
+    pub fn take_outward(
+        &mut self,
+        ledger: u32,
+        node: PeerIndex,
+    ) -> Option<Vec<Outward<LedgerChain>>> {
+        self.group(ledger)?.group.voters()?.take_outward(node)
     }
 }

@@ -10,6 +10,7 @@ use gridloom_model::scene::{
 };
 
 use super::group::FreshBlocks;
+use crate::edge::p95;
 use crate::sim_state::plain_sim_state;
 
 /// Newest lags kept per ledger.
@@ -122,10 +123,7 @@ impl Lag {
     /// 95th percentile of the newest readings, ms (nearest rank).
     #[must_use]
     pub fn p95_ms(&self) -> Option<u64> {
-        let mut sorted = self.recent_ms.clone();
-        sorted.sort_unstable();
-        let rank = (sorted.len() * 95).div_ceil(100);
-        sorted.get(rank.checked_sub(1)?).copied()
+        p95(&self.recent_ms)
     }
 
     /// Whether the newest reading missed the deadline, or the next one has.

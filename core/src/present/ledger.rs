@@ -106,6 +106,7 @@ fn making(
         orphans: figures.orphans,
         deepest_reorganisation: figures.deepest_reorganisation,
         differing: figures.differing,
+        not_taken: figures.overflow + figures.unendorsed,
         chain_bytes: kept.chain_bytes,
         outside_bytes: kept.outside_bytes,
         first_kept: chain.first_kept(),

@@ -61,6 +61,8 @@ pub struct MakingView {
     pub deepest_reorganisation: u64,
     /// Transactions whose simulated results differed.
     pub differing: u64,
+    /// Transactions that were not taken: no room, or too few nodes to simulate them.
+    pub not_taken: u64,
     /// Bytes one node keeps in blocks.
     pub chain_bytes: u64,
     /// Bytes in the store outside.

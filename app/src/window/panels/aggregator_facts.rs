@@ -83,6 +83,10 @@ fn making(making: &MakingView) -> Vec<Fact> {
         let differing = text::grouped(making.differing);
         facts.push(Fact::plain("Differing", differing, "results, not ordered"));
     }
+    if making.not_taken > 0 {
+        let count = text::grouped(making.not_taken);
+        facts.push(Fact::plain("Not taken", count, "no room, or no nodes"));
+    }
     let megabytes = |bytes: u64| format!("{} MB", text::plain(bytes as f64 / 1e6, 2));
     let outside = match making.outside_bytes {
         0 if making.lost_through > 0 => format!("data lost to block {}", making.lost_through),

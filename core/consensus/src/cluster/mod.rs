@@ -8,7 +8,7 @@ mod remote;
 mod snapshot;
 mod types;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use arc_malachitebft_core_consensus::Input;
@@ -18,7 +18,7 @@ use gridloom_units::SimTime;
 use crate::chain::{Block, Chain};
 use crate::context::{BlockId, Ctx};
 use crate::message::Message;
-use crate::network::{Due, Sender, SimNetwork};
+use crate::network::{Due, Sender, SimNetwork, fold};
 use crate::node::{Event, Micros, NodeConfig, PeerIndex, ValidatorNode};
 use crate::sign::{KeyPair, SigMemo};
 
@@ -91,6 +91,8 @@ pub struct Cluster<C: Chain> {
     undrained_dropped: u64,
     /// Messages for validators elsewhere; not part of the group's state.
     outward: VecDeque<Outward<C>>,
+    /// For whom some of them were lost.
+    outward_lost: BTreeSet<PeerIndex>,
     best: u64,
     watched: BTreeMap<u64, BlockId>,
     fork: Option<Fork>,
@@ -148,6 +150,7 @@ impl<C: Chain> Cluster<C> {
             undrained: VecDeque::new(),
             undrained_dropped: 0,
             outward: VecDeque::new(),
+            outward_lost: BTreeSet::new(),
             best: chain.tip(),
             watched: BTreeMap::new(),
             fork: None,
@@ -265,9 +268,7 @@ impl<C: Chain> Cluster<C> {
     /// Folds an event into the running trace.
     fn mix(&mut self, parts: &[u64]) {
         for part in parts.iter().chain(&[self.now]) {
-            let mut z = self.trace ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            self.trace = z ^ (z >> 27);
+            self.trace = fold(self.trace, *part);
         }
     }
 

@@ -13,8 +13,8 @@ use crate::log::{LogInput, LogRecord};
 use crate::message::Message;
 use crate::node::{Micros, PeerIndex, ValidatorNode};
 
-/// Deliveries that may wait for their carrier; older ones are dropped, as a
-/// network would.
+/// Deliveries that may wait for their carrier; what comes when it is full is
+/// lost, and the carrier is told.
 const MAX_OUTWARD: usize = 16_384;
 
 /// A message that reached a validator elsewhere.
@@ -201,16 +201,19 @@ impl<C: Chain> Cluster<C> {
 
     pub(super) fn put_out(&mut self, outward: Outward<C>) {
         if self.outward.len() >= MAX_OUTWARD {
-            self.outward.pop_front();
+            self.outward_lost.insert(outward.to);
+        } else {
+            self.outward.push_back(outward);
         }
-        self.outward.push_back(outward);
     }
 
-    /// What reached a validator elsewhere since the last call, in order.
-    pub fn take_outward(&mut self, node: PeerIndex) -> Vec<Outward<C>> {
+    /// What reached a validator elsewhere since the last call, in order; `None`
+    /// when some of it was lost because nobody fetched it in time.
+    pub fn take_outward(&mut self, node: PeerIndex) -> Option<Vec<Outward<C>>> {
+        let whole = !self.outward_lost.remove(&node);
         let all = std::mem::take(&mut self.outward);
         let (out, rest) = all.into_iter().partition(|message| message.to == node);
         self.outward = rest;
-        out.into()
+        whole.then(|| out.into())
     }
 }

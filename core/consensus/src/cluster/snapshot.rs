@@ -106,6 +106,7 @@ impl<C: Chain> Cluster<C> {
         self.faults = snapshot.faults.clone();
         self.lies = snapshot.lies.clone();
         self.outward.clear();
+        self.outward_lost.clear();
         self.undrained = snapshot.undrained.clone();
         self.undrained_dropped = snapshot.undrained_dropped;
         self.best = snapshot.best;

@@ -7,6 +7,7 @@
 
 mod endorse;
 mod ordered;
+mod types;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use gridloom_units::SimTime;
 
 use crate::chain::Chain;
 use crate::cluster::{
-    Cluster, ClusterConfig, ClusterSnapshot, DecidedBlock, Forge, Fork, Misconduct, ValidatorStatus,
+    Cluster, ClusterSnapshot, DecidedBlock, Forge, Fork, Misconduct, ValidatorStatus,
 };
 use crate::compare::Family;
 use crate::context::Address;
@@ -25,34 +26,7 @@ use crate::sign::KeyPair;
 
 use endorse::Endorsers;
 pub use ordered::OrderedGroup;
-
-/// What a group is made of.
-#[derive(Clone, Debug)]
-pub struct GroupConfig {
-    /// Another family than our own engine's.
-    pub family: Option<Family>,
-    /// Nodes that simulate each transaction before it is ordered; 0 for none.
-    pub endorsers: PeerIndex,
-    /// Links, pace and bounds.
-    pub cluster: ClusterConfig,
-}
-
-/// What other families, and comparing before ordering, cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
-    /// Blocks that were built and are in no longest chain.
-    pub orphans: u64,
-    /// Most blocks a node took back at once.
-    pub deepest_reorganisation: u64,
-    /// Transactions refused because too many waited.
-    pub overflow: u64,
-    /// Transactions that simulating nodes agreed on.
-    pub endorsed: u64,
-    /// Transactions whose simulated results differed; they were not ordered.
-    pub differing: u64,
-    /// Transactions for which too few simulating nodes ran.
-    pub unendorsed: u64,
-}
+pub use types::{Figures, GroupConfig};
 
 #[derive(Debug)]
 enum Engine<C: Chain> {

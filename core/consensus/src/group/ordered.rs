@@ -22,7 +22,7 @@ use crate::chain::{Block, BuildAt, Chain, Decided};
 use crate::cluster::{DecidedBlock, Fork, ValidatorStatus};
 use crate::compare::{Arrivals, Bench, Family, Machine, Offer, Setting};
 use crate::context::BlockId;
-use crate::network::{Due, LinkConfig, NetworkCounters};
+use crate::network::{Due, LinkConfig, NetworkCounters, fold};
 use crate::node::{Micros, PeerIndex, Step};
 use crate::preimage;
 use crate::sign::KeyPair;
@@ -124,9 +124,7 @@ impl<C: Chain> OrderedGroup<C> {
             Due::Deliver { to, .. } => (3, *to),
         };
         for part in [what, u64::from(node), self.bench.now] {
-            let mut z = self.trace ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            self.trace = z ^ (z >> 27);
+            self.trace = fold(self.trace, part);
         }
     }
 
@@ -313,7 +311,7 @@ impl<C: Chain> OrderedGroup<C> {
         Figures {
             orphans: self.bench.orphans(),
             deepest_reorganisation: self.bench.deepest,
-            overflow: self.overflow,
+            overflow: self.overflow + self.undrained_dropped,
             ..Figures::default()
         }
     }
