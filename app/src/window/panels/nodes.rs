@@ -13,6 +13,8 @@ use crate::window::state::UiAction;
 use crate::window::ui::Cx;
 use crate::window::{DeskAction, text};
 
+/// Letters of a state that are shown at once.
+const STATE: usize = 44;
 /// Blocks shown.
 const BLOCKS: usize = 12;
 
@@ -231,7 +233,7 @@ fn row(ui: &mut Ui, alarm: Color32, node: &SeenNode, newest: u64) {
         for _ in 0..5 {
             ui.label("–");
         }
-        ui.label(RichText::new(&node.away).color(alarm));
+        state_label(ui, &away(node), Some(alarm));
         return;
     };
     let v = &status.validator;
@@ -248,15 +250,34 @@ fn row(ui: &mut Ui, alarm: Color32, node: &SeenNode, newest: u64) {
     let connected = status.peers.iter().filter(|peer| peer.connected).count();
     ui.label(format!("{connected} of {}", status.peers.len()));
     let (state, bad) = state_words(node, status);
-    let state = RichText::new(state);
-    ui.label(if bad { state.color(alarm) } else { state });
+    state_label(ui, &state, bad.then_some(alarm));
+}
+
+/// Why a node does not answer, without the address that stands beside it.
+fn away(node: &SeenNode) -> String {
+    let prefix = format!("{}: ", node.address);
+    let why = node.away.strip_prefix(&prefix).unwrap_or(&node.away);
+    why.to_owned()
+}
+
+/// A state in few words; all of it where the pointer is.
+fn state_label(ui: &mut Ui, state: &str, colour: Option<Color32>) {
+    let mut words: String = state.chars().take(STATE).collect();
+    if words.len() < state.len() {
+        words.push('…');
+    }
+    let mut words = RichText::new(words);
+    if let Some(colour) = colour {
+        words = words.color(colour);
+    }
+    ui.label(words).on_hover_text(state);
 }
 
 /// What to know about a node first, and whether it is bad.
 fn state_words(node: &SeenNode, status: &gridloom_node::status::Status) -> (String, bool) {
     let v = &status.validator;
     if !node.away.is_empty() {
-        return (format!("away: {}", node.away), true);
+        return (format!("away: {}", away(node)), true);
     }
     if let Some(why) = &v.stopped {
         return (format!("stopped: {why}"), true);
